@@ -1,0 +1,1 @@
+"""Hermetic builds: locked inputs, recipes, provenance, and proof by rebuilding."""

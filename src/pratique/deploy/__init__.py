@@ -1,0 +1,1 @@
+"""Controlled deployment: a pure state machine, approvals, and the targets it drives."""

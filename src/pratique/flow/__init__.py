@@ -1,0 +1,1 @@
+"""Use cases: each composes the stages, which do not know one another."""

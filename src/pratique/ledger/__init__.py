@@ -1,0 +1,1 @@
+"""What runs where, and why: projections of the deployment records in the journal."""

@@ -1,0 +1,40 @@
+"""Predicate type URIs: what kind of claim a statement makes (in-toto Attestation Framework v1)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
+
+_OWN: Final = "https://pratique.dev/predicate"
+
+PROVENANCE: Final = "https://slsa.dev/provenance/v1"
+VSA: Final = "https://slsa.dev/verification_summary/v1"
+SBOM: Final = "https://cyclonedx.org/bom"
+VULNS: Final = "https://in-toto.io/attestation/vulns/v0.2"
+RUNNER_POSTURE: Final = f"{_OWN}/runner-posture/v1"
+REBUILD: Final = f"{_OWN}/rebuild/v1"
+APPROVAL: Final = f"{_OWN}/approval/v1"
+DEPLOYMENT: Final = f"{_OWN}/deployment/v1"
+ENROLMENT: Final = f"{_OWN}/enrolment/v1"
+AUDIT_SEAL: Final = f"{_OWN}/audit-seal/v1"
+
+SHORT_NAMES: Final = {
+    "provenance": PROVENANCE,
+    "vsa": VSA,
+    "sbom": SBOM,
+    "vulns": VULNS,
+    "runner-posture": RUNNER_POSTURE,
+    "rebuild": REBUILD,
+    "approval": APPROVAL,
+    "deployment": DEPLOYMENT,
+    "enrolment": ENROLMENT,
+    "audit-seal": AUDIT_SEAL,
+}
+_BY_URI: Final = {uri: name for name, uri in SHORT_NAMES.items()}
+
+
+def short_name(predicate_type: str) -> str:
+    """Give the name people use for a predicate type, or the URI itself when it is not one of ours."""
+    return _BY_URI.get(predicate_type, predicate_type)

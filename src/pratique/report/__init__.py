@@ -1,0 +1,1 @@
+"""Reports computed from evidence: the chain, the SSDF tasks, and the audit package."""

@@ -1,0 +1,1 @@
+"""Posture of the machine that builds, measured from inside, read-only and without a network."""

@@ -1,0 +1,1 @@
+"""What is in an artifact, and what is known about it: SBOM, advisories, matching."""

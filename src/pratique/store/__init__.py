@@ -1,0 +1,1 @@
+"""Bytes at rest: content-addressed blobs, atomic files, locks."""

@@ -1,0 +1,1 @@
+"""Fakes and simulators that users of the library may import in their own tests too."""

@@ -1,0 +1,1 @@
+"""Signing and verifying: statements, envelopes, bundles, log proofs, trust roots. Verification is pure."""

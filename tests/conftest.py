@@ -1,0 +1,19 @@
+"""Fixtures that every layer of tests shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The public test data beside the repository; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("PRATIQUE_TEST_DATA", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("public test data not here: set PRATIQUE_TEST_DATA to its folder")
+    return folder
