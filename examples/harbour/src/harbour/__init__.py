@@ -1,0 +1,1 @@
+"""A harbour master's register: which ships lie here, and which have been granted pratique."""

@@ -1,0 +1,4 @@
+"""Overwritten by the build."""
+
+HOST = ""
+ZONE = ""

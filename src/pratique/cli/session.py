@@ -1,0 +1,102 @@
+"""What every verb shares: which project, which state directory, and how it speaks."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from pratique.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pratique.flow.config import Project
+    from pratique.flow.progress import Progress
+    from pratique.flow.workspace import Workspace
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class Session:
+    """One invocation of one verb."""
+
+    def __init__(self, folder: Path, home: Path | None, *, as_json: bool) -> None:
+        self.folder = folder
+        self.as_json = as_json
+        self._home = home
+
+    @functools.cached_property
+    def project(self) -> Project:
+        """The project around the folder.
+
+        Raises:
+            ConfigError: there is none, or its file is wrong.
+        """
+        from pratique.flow.config import find_project  # noqa: PLC0415 - only verbs that need it pay for it
+
+        return find_project(self.folder)
+
+    @property
+    def home(self) -> Path:
+        """The state directory: --home, else $PRATIQUE_HOME, else `.pratique` beside pratique.toml."""
+        if self._home is not None:
+            return self._home.absolute()
+        try:
+            return self.project.root / ".pratique"
+        except ConfigError:
+            return self.folder.resolve() / ".pratique"
+
+    @functools.cached_property
+    def progress(self) -> Progress:
+        """Progress goes to stderr, so that stdout carries the result alone."""
+        from pratique.cli.progress import terminal_progress  # noqa: PLC0415 - only verbs that work pay for it
+
+        return terminal_progress(as_json=self.as_json)
+
+    def workspace(self) -> Workspace:
+        """Open the state directory for work.
+
+        Raises:
+            ConfigError: no trust root there yet.
+        """
+        from pratique.flow.workspace import Workspace  # noqa: PLC0415 - pulls in cryptography
+
+        return Workspace.open(self.home, progress=self.progress)
+
+    def emit(self, result: Mapping[str, Any], human: Callable[[], None]) -> None:
+        """Print the result: as JSON when asked for, else as `human` prints it."""
+        if self.as_json:
+            click.echo(json.dumps(result, indent=2, ensure_ascii=False))
+        else:
+            human()
+
+
+def session_options(function: F) -> F:
+    """Add --project, --home and --json to a verb; the verb takes a `Session` first."""
+
+    @click.option(
+        "-C",
+        "--project",
+        "folder",
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        default=Path(),
+        help="Folder of pratique.toml, or below it.  [default: .]",
+    )
+    @click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="PRATIQUE_HOME",
+        help="State directory.  [default: $PRATIQUE_HOME, or .pratique beside pratique.toml]",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
+    @functools.wraps(function)
+    def wrapper(folder: Path, home: Path | None, *, as_json: bool, **options: Any) -> Any:
+        os.umask(0o077)  # nothing pratique writes is for others, unless it says so
+        return function(Session(folder, home, as_json=as_json), **options)
+
+    return wrapper  # type: ignore[return-value] # click commands are called by name, never positionally

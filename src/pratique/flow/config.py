@@ -1,0 +1,268 @@
+"""`pratique.toml`: what a project builds, what it owes, and where it goes. Unknown keys are errors."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path  # noqa: TC003 - msgspec reads the annotations of Project
+from typing import Any, Literal
+
+import msgspec
+
+from pratique.errors import ConfigError
+
+FILE_NAME = "pratique.toml"
+_MAX_BYTES = 1024 * 1024
+_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?\Z")
+
+
+class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[build.source]`: exactly one of a directory (in git or not) or a lock file naming one sdist."""
+
+    directory: str | None = None
+    sdist: str | None = None
+
+
+class BuildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[build]`: the recipe, and the locked files it may see.
+
+    Attributes:
+        recipe: what is made: one wheel, or a wheel with its locked dependencies as one application archive.
+        source: what is built.
+        tools: hashed lock file of the build tools.
+        dependencies: hashed lock file of what goes into the application archive (recipe `python-app`).
+        inputs: folder where `pratique build fetch` puts locked files.
+        timeout_seconds: wall-clock limit of one build.
+    """
+
+    recipe: Literal["python-wheel", "python-app"]
+    source: SourceConfig
+    tools: str
+    dependencies: str | None = None
+    inputs: str = "inputs"
+    timeout_seconds: int = 900
+
+
+class ScanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[scan]`: where advisories come from, and how old they may be.
+
+    Attributes:
+        advisories: folder, .zip or .tar.xz of OSV records.
+        max_age_days: advisories whose oldest source is older make the scan's result unknown.
+    """
+
+    advisories: str
+    max_age_days: int = 90
+
+
+class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[policy]`: what the project adds to the shipped policy; it can add denials, never remove them.
+
+    Attributes:
+        data: rule data over the shipped defaults, for example `{vulns = {threshold = "medium"}}`.
+        rules: folder of the project's own Rego files.
+    """
+
+    data: dict[str, Any] = {}
+    rules: str | None = None
+
+
+class QuorumRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One line of `quorum`: how many different people holding a role must approve."""
+
+    role: str
+    count: int
+
+
+class ServiceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[environments.X.service]`: how the deployed artifact runs and how it is known to be healthy.
+
+    Attributes:
+        command: argument list; `{python}`, `{release}` and `{port}` are filled in, no shell is involved.
+        environment: the whole environment of the process besides PORT and PRATIQUE_ARTIFACT_DIGEST.
+        port: loopback port it listens on.
+        health: path answered with status 200 once it is healthy.
+        start_seconds: how long it may take to become healthy.
+    """
+
+    command: tuple[str, ...]
+    environment: dict[str, str] = {}
+    port: int
+    health: str = "/healthz"
+    start_seconds: int = 20
+
+
+class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[environments.X]`: a place where artifacts are deployed, and who must agree.
+
+    Attributes:
+        kind: how it is deployed to.
+        path: where; relative to the state directory.
+        quorum: the approvals owed, all rules together.
+        approval_hours: how long an approval holds.
+        service: absent where the artifact is only put in place.
+    """
+
+    kind: Literal["directory"]
+    path: str
+    quorum: tuple[QuorumRule, ...]
+    approval_hours: int = 72
+    service: ServiceConfig | None = None
+
+
+class ProjectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[project]`."""
+
+    name: str
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole file."""
+
+    project: ProjectConfig
+    build: BuildConfig
+    scan: ScanConfig
+    policy: PolicyConfig = PolicyConfig()
+    environments: dict[str, EnvironmentConfig] = {}
+
+
+class Project(msgspec.Struct, frozen=True, kw_only=True):
+    """A configured project: the file's folder, and what the file says."""
+
+    root: Path
+    config: Config
+
+    @property
+    def name(self) -> str:
+        """The project's name, in every subject and record."""
+        return self.config.project.name
+
+    def path(self, relative: str) -> Path:
+        """Resolve a path of the file against the file's folder."""
+        return self.root / relative
+
+    def environment(self, name: str | None) -> tuple[str, EnvironmentConfig]:
+        """Choose an environment by name; without a name there must be exactly one.
+
+        Raises:
+            ConfigError: no such environment, or several to choose from.
+        """
+        known = self.config.environments
+        if name is None and len(known) == 1:
+            return next(iter(known.items()))
+        if name in known:
+            return name, known[name]
+        listed = ", ".join(sorted(known)) or "none"
+        raise ConfigError(
+            f"{FILE_NAME}: no environment named {name!r} (there are: {listed})"
+            if name
+            else f"{FILE_NAME} has several environments, or none: {listed}",
+            hint="name one with --environment, or add an [environments.NAME] table",
+        )
+
+
+def find_project(start: Path) -> Project:
+    """Find `pratique.toml` in a folder or the nearest folder above it, and load it.
+
+    Raises:
+        ConfigError: none there, or as `load_project`.
+    """
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / FILE_NAME).is_file():
+            return load_project(folder / FILE_NAME)
+    raise ConfigError(f"no {FILE_NAME} in {start} or above", hint="write one with: pratique init")
+
+
+def load_project(path: Path) -> Project:
+    """Load one configuration file.
+
+    Raises:
+        ConfigError: unreadable, not TOML, a key or value that does not belong, a contradiction.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > _MAX_BYTES:
+        raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes")
+    try:
+        table = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+    return Project(root=path.parent.resolve(), config=parse_config(table, what=str(path)))
+
+
+def parse_config(table: dict[str, Any], *, what: str) -> Config:
+    """Type a parsed file, and refuse what contradicts itself.
+
+    Raises:
+        ConfigError: see `load_project`.
+    """
+    try:
+        config = msgspec.convert(table, Config)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{what}: {_readable(str(error))}", hint=_nearest(str(error))) from error
+    _check_build(config.build, what)
+    if not _NAME.match(config.project.name):
+        raise ConfigError(f"{what}: project.name {config.project.name!r} is not a lower-case name")
+    for name, environment in config.environments.items():
+        _check_environment(name, environment, what)
+    return config
+
+
+def _check_build(build: BuildConfig, what: str) -> None:
+    if (build.source.directory is None) == (build.source.sdist is None):
+        raise ConfigError(f"{what}: [build.source] needs exactly one of directory, sdist")
+    if (build.recipe == "python-app") != (build.dependencies is not None):
+        raise ConfigError(
+            f"{what}: build.dependencies belongs to recipe python-app, and is required there",
+            hint="an application without dependencies has an empty lock file",
+        )
+    if build.timeout_seconds < 1:
+        raise ConfigError(f"{what}: build.timeout_seconds must be at least 1")
+
+
+def _check_environment(name: str, environment: EnvironmentConfig, what: str) -> None:
+    if not _NAME.match(name):
+        raise ConfigError(f"{what}: environment name {name!r} is not a lower-case name")
+    if not environment.quorum or any(rule.count < 1 for rule in environment.quorum):
+        raise ConfigError(
+            f"{what}: environments.{name}.quorum must ask for at least one person per rule",
+            hint='for example quorum = [{ role = "approver", count = 2 }]',
+        )
+    if environment.approval_hours < 1:
+        raise ConfigError(f"{what}: environments.{name}.approval_hours must be at least 1")
+    service = environment.service
+    if service and not (service.command and 0 < service.port < 2**16 and service.health.startswith("/")):
+        raise ConfigError(
+            f"{what}: environments.{name}.service needs a command, a port from 1 to 65535 and a health path"
+            " that starts with /"
+        )
+
+
+_TABLES = (
+    Config,
+    ProjectConfig,
+    BuildConfig,
+    SourceConfig,
+    ScanConfig,
+    PolicyConfig,
+    EnvironmentConfig,
+    QuorumRule,
+    ServiceConfig,
+)
+_KNOWN_KEYS = sorted({field for table in _TABLES for field in table.__struct_fields__})
+_UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
+
+
+def _readable(message: str) -> str:
+    return message.replace("Object ", "the table ").replace("`$.", "`").replace(" - at `$`", "")
+
+
+def _nearest(message: str) -> str:
+    """Name the key that was probably meant."""
+    found = _UNKNOWN_KEY.search(message)
+    close = difflib.get_close_matches(found[1], _KNOWN_KEYS, n=1) if found else []
+    return f"did you mean {close[0]!r}?" if close else ""
