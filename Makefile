@@ -14,7 +14,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: fetch ## install, then ship two real programs with no network
-	$(BIN)/python examples/demo.py
+	tools/offline --try $(BIN)/python examples/demo.py
 
 test: install-dev fetch ## install, then run the tests
 	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
