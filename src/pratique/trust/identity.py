@@ -1,0 +1,90 @@
+"""Who signed: a certificate's subject and issuer, or a person's enrolled key."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Final, Literal
+
+import msgspec
+
+from pratique.errors import UsageError
+
+ROLES: Final = ("runner", "builder", "rebuilder", "scanner", "verifier", "deployer", "administrator")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_TRUST_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{0,15}}\Z")
+
+
+class Identity(msgspec.Struct, frozen=True, order=True):
+    """A signer, as verification established it; compare whole identities, never a part of one.
+
+    Attributes:
+        kind: what proved it.
+        subject: the certificate's one subject alternative name, or the key's id (hex SHA-256 of its
+            SubjectPublicKeyInfo).
+        issuer: who vouched for the certificate's subject (Fulcio issuer extension); empty for a key.
+    """
+
+    kind: Literal["certificate", "key"]
+    subject: str
+    issuer: str = ""
+
+    def __str__(self) -> str:
+        return self.subject if self.kind == "certificate" else f"key {self.subject}"
+
+
+class EnrolledKey(msgspec.Struct, frozen=True):
+    """A person's key, with what enrolment statements say about it (`trust.enrolment`).
+
+    Attributes:
+        spki: DER SubjectPublicKeyInfo of a P-256 key.
+        person: whose it is.
+        not_before: signatures before this moment do not count.
+        not_after: signatures from this moment on do not count; None when nothing limits it.
+        grants: the roles held, each tuple from its moment on, oldest first.
+    """
+
+    spki: bytes
+    person: str
+    not_before: datetime
+    not_after: datetime | None = None
+    grants: tuple[tuple[datetime, tuple[str, ...]], ...] = ()
+
+    def valid_at(self, moment: datetime) -> bool:
+        """Say whether a signature made at that moment counts."""
+        return self.not_before <= moment and (self.not_after is None or moment < self.not_after)
+
+    def roles_at(self, moment: datetime) -> tuple[str, ...]:
+        """Give the roles held at a moment: a later grant never reaches back."""
+        held: tuple[str, ...] = ()
+        for since, roles in self.grants:
+            if since <= moment:
+                held = roles
+        return held
+
+
+def check_trust_domain(name: str) -> str:
+    """Give back a trust domain that can be a SPIFFE trust domain, a log's origin and a URL's host.
+
+    Raises:
+        UsageError: it is not a lower-case host name.
+    """
+    if not _TRUST_DOMAIN.match(name):
+        raise UsageError(
+            f"not a trust domain: {name[:80]!r}", hint="use a lower-case host name, such as pratique.local"
+        )
+    return name
+
+
+def role_identity(trust_domain: str, role: str) -> Identity:
+    """Give the identity that the embedded authority of a trust domain certifies for a role.
+
+    Raises:
+        UsageError: no such role.
+    """
+    if role not in ROLES:
+        raise UsageError(f"no role {role[:40]!r}", hint=f"roles are {', '.join(ROLES)}")
+    check_trust_domain(trust_domain)
+    return Identity(
+        "certificate", f"spiffe://{trust_domain}/{role}", f"https://{trust_domain}/pratique"
+    )

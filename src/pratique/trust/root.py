@@ -1,0 +1,236 @@
+"""The trusted root: which authorities and logs to believe, and from when to when.
+
+Format: Sigstore `trusted_root.json` 0.1 (protobuf-specs sigstore_trustroot.proto, as protojson).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from cryptography import x509
+
+from pratique.errors import MalformedError
+from pratique.model.clock import format_time, parse_time
+from pratique.model.digest import Digest, sha256_bytes
+from pratique.model.strict_json import canonical_json, parse_json_object
+from pratique.trust.encoding import b64decode, b64encode
+
+MEDIA_TYPE: Final = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
+MAX_ROOT_BYTES: Final = 4 * 1024 * 1024
+KEY_P256: Final = "PKIX_ECDSA_P256_SHA_256"
+KEY_ED25519: Final = "PKIX_ED25519"
+
+
+class Validity(msgspec.Struct, frozen=True):
+    """When an instance of the trusted root is to be believed; `end` is inclusive, None for "still"."""
+
+    start: datetime
+    end: datetime | None = None
+
+    def contains(self, moment: datetime) -> bool:
+        """Say whether the moment is inside."""
+        return self.start <= moment and (self.end is None or moment <= self.end)
+
+
+class LogInstance(msgspec.Struct, frozen=True, dict=True):
+    """A transparency log or certificate-transparency log.
+
+    Attributes:
+        base_url: where it is (or was) served.
+        key: DER SubjectPublicKeyInfo.
+        key_details: the key's kind, as Sigstore names it.
+        log_id: SHA-256 that names the log: of its SubjectPublicKeyInfo for a certificate-transparency log,
+            its C2SP key id for a tile log.
+        valid_for: when it is to be believed.
+    """
+
+    base_url: str
+    key: bytes
+    key_details: str
+    log_id: bytes
+    valid_for: Validity
+
+    @property
+    def origin(self) -> str:
+        """The name under which the log signs checkpoints: the bare host of its URL."""
+        return urlsplit(self.base_url).hostname or ""
+
+
+class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
+    """A certificate or timestamp authority.
+
+    Attributes:
+        uri: where it is (or was) served; may be empty.
+        chain: DER certificates, root last. For a timestamp authority the first one signs the timestamps.
+        valid_for: when it is to be believed.
+        subject: organization and common name, for people.
+    """
+
+    uri: str
+    chain: tuple[bytes, ...]
+    valid_for: Validity
+    subject: tuple[str, str]
+
+    @cached_property
+    def certificates(self) -> tuple[x509.Certificate, ...]:
+        """The chain, parsed once.
+
+        Raises:
+            MalformedError: one of them is not a certificate.
+        """
+        try:
+            return tuple(x509.load_der_x509_certificate(item) for item in self.chain)
+        except ValueError as error:
+            raise MalformedError(f"trusted root: a certificate of {self.subject[1]} does not parse") from error
+
+
+class TrustedRoot(msgspec.Struct, frozen=True):
+    """What verification believes.
+
+    Attributes:
+        data: the file's bytes, which are its identity.
+        tlogs: transparency logs.
+        certificate_authorities: who may certify signers.
+        ctlogs: certificate-transparency logs.
+        timestamp_authorities: who may timestamp.
+    """
+
+    data: bytes
+    tlogs: tuple[LogInstance, ...]
+    certificate_authorities: tuple[CertificateAuthority, ...]
+    ctlogs: tuple[LogInstance, ...]
+    timestamp_authorities: tuple[CertificateAuthority, ...]
+
+    @property
+    def fingerprint(self) -> Digest:
+        """Name this root: the SHA-256 of its bytes, to be compared over another channel."""
+        return sha256_bytes(self.data)
+
+
+def encode_root(
+    tlogs: Sequence[LogInstance],
+    certificate_authorities: Sequence[CertificateAuthority],
+    ctlogs: Sequence[LogInstance],
+    timestamp_authorities: Sequence[CertificateAuthority],
+) -> bytes:
+    """Write a trusted root as canonical JSON."""
+    return canonical_json(
+        {
+            "mediaType": MEDIA_TYPE,
+            "tlogs": [_encode_log(log) for log in tlogs],
+            "certificateAuthorities": [_encode_authority(item) for item in certificate_authorities],
+            "ctlogs": [_encode_log(log) for log in ctlogs],
+            "timestampAuthorities": [_encode_authority(item) for item in timestamp_authorities],
+        }
+    )
+
+
+def _encode_validity(validity: Validity) -> dict[str, str]:
+    end = {} if validity.end is None else {"end": format_time(validity.end)}
+    return {"start": format_time(validity.start), **end}
+
+
+def _encode_log(log: LogInstance) -> dict[str, Any]:
+    return {
+        "baseUrl": log.base_url,
+        "hashAlgorithm": "SHA2_256",
+        "publicKey": {
+            "rawBytes": b64encode(log.key),
+            "keyDetails": log.key_details,
+            "validFor": _encode_validity(log.valid_for),
+        },
+        "logId": {"keyId": b64encode(log.log_id)},
+    }
+
+
+def _encode_authority(authority: CertificateAuthority) -> dict[str, Any]:
+    organization, common_name = authority.subject
+    return {
+        "subject": {"organization": organization, "commonName": common_name},
+        "uri": authority.uri,
+        "certChain": {"certificates": [{"rawBytes": b64encode(item)} for item in authority.chain]},
+        "validFor": _encode_validity(authority.valid_for),
+    }
+
+
+def parse_root(data: bytes) -> TrustedRoot:
+    """Parse a trusted root, one's own or another Sigstore's.
+
+    Raises:
+        MalformedError: another format, or a member that does not decode.
+    """
+    document = parse_json_object(data, what="trusted root", max_bytes=MAX_ROOT_BYTES)
+    if (media := document.get("mediaType")) != MEDIA_TYPE:
+        raise MalformedError(f"trusted root: media type {str(media)[:80]!r}, not {MEDIA_TYPE}")
+    return TrustedRoot(
+        data=data,
+        tlogs=tuple(_parse_log(item) for item in _items(document, "tlogs")),
+        certificate_authorities=tuple(
+            _parse_authority(item) for item in _items(document, "certificateAuthorities")
+        ),
+        ctlogs=tuple(_parse_log(item) for item in _items(document, "ctlogs")),
+        timestamp_authorities=tuple(
+            _parse_authority(item) for item in _items(document, "timestampAuthorities")
+        ),
+    )
+
+
+def _parse_log(item: dict[str, Any]) -> LogInstance:
+    if item.get("hashAlgorithm") != "SHA2_256":
+        raise MalformedError("trusted root: a log whose hash algorithm is not SHA2_256")
+    key = _object(item, "publicKey")
+    return LogInstance(
+        base_url=_text(item, "baseUrl"),
+        key=b64decode(key.get("rawBytes"), what="trusted root: a log's key"),
+        key_details=_text(key, "keyDetails"),
+        log_id=b64decode(_object(item, "logId").get("keyId"), what="trusted root: a log's id"),
+        valid_for=_parse_validity(key),
+    )
+
+
+def _parse_authority(item: dict[str, Any]) -> CertificateAuthority:
+    chain = tuple(
+        b64decode(one.get("rawBytes"), what="trusted root: a certificate")
+        for one in _items(_object(item, "certChain"), "certificates")
+    )
+    if not chain:
+        raise MalformedError("trusted root: an authority without a certificate")
+    subject = _object(item, "subject")
+    return CertificateAuthority(
+        uri=str(item.get("uri", "")),
+        chain=chain,
+        valid_for=_parse_validity(item),
+        subject=(str(subject.get("organization", "")), str(subject.get("commonName", ""))),
+    )
+
+
+def _parse_validity(parent: dict[str, Any]) -> Validity:
+    period = _object(parent, "validFor")
+    end = period.get("end")
+    return Validity(parse_time(_text(period, "start")), None if end is None else parse_time(_text(period, "end")))
+
+
+def _items(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    value = parent.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise MalformedError(f"trusted root: {name} is not a list of objects")
+    return value
+
+
+def _object(parent: dict[str, Any], name: str) -> dict[str, Any]:
+    value = parent.get(name)
+    if not isinstance(value, dict):
+        raise MalformedError(f"trusted root: {name} is missing")
+    return value
+
+
+def _text(parent: dict[str, Any], name: str) -> str:
+    value = parent.get(name)
+    if not isinstance(value, str) or not value:
+        raise MalformedError(f"trusted root: {name} is missing")
+    return value

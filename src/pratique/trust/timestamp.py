@@ -1,0 +1,65 @@
+"""RFC 3161 timestamps: whether a trusted authority saw a signature, and when."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+import rfc3161_client
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from pratique.errors import MalformedError, SignatureInvalidError
+from pratique.trust.root import CertificateAuthority, TrustedRoot
+
+MIN_CHAIN: Final = 2
+MIN_RSA_BITS: Final = 2048
+MAX_TOKEN_BYTES: Final = 64 * 1024
+
+
+def verify_timestamp(token: bytes, data: bytes, root: TrustedRoot) -> datetime:
+    """Verify a DER TimeStampResp over `data` (RFC 3161 §2.4.2) and give its time, in UTC.
+
+    The signing certificate must be the one that the trusted root names for a timestamp authority which was
+    to be believed at that time; a certificate that merely chains to the same root does not do.
+
+    Raises:
+        MalformedError: not a timestamp response.
+        SignatureInvalidError: no timestamp authority of the root signed it, or it is over other bytes.
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        raise MalformedError(f"the timestamp has {len(token)} bytes, more than {MAX_TOKEN_BYTES}")
+    try:
+        response = rfc3161_client.decode_timestamp_response(token)
+        moment = response.tst_info.gen_time.astimezone(UTC)
+    except ValueError as error:
+        raise MalformedError(f"the timestamp does not parse: {error}") from error
+    reasons: list[str] = []
+    for authority in root.timestamp_authorities:
+        if not authority.valid_for.contains(moment):
+            reasons.append(f"{authority.subject[1]}: {moment} is outside its validity")
+            continue
+        try:
+            _verifier(authority).verify_message(response, data)
+        except (rfc3161_client.VerificationError, ValueError) as error:
+            reasons.append(f"{authority.subject[1]}: {error}")
+        else:
+            return moment
+    raise SignatureInvalidError(
+        f"no timestamp authority of the trusted root signed it ({'; '.join(reasons) or 'the root names none'})"
+    )
+
+
+def _verifier(authority: CertificateAuthority) -> rfc3161_client.Verifier:
+    chain = authority.certificates
+    if len(chain) < MIN_CHAIN:
+        raise SignatureInvalidError(f"{authority.subject[1]}: a timestamp chain without a root")
+    key = chain[0].public_key()
+    strong = isinstance(key, ec.EllipticCurvePublicKey) or (
+        isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS
+    )
+    if not strong:
+        raise SignatureInvalidError(f"{authority.subject[1]}: a weak timestamp key")
+    builder = rfc3161_client.VerifierBuilder().tsa_certificate(chain[0]).add_root_certificate(chain[-1])
+    for certificate in chain[1:-1]:
+        builder = builder.add_intermediate_certificate(certificate)
+    return builder.build()
