@@ -261,7 +261,7 @@ def _log_proof(entry: dict[str, Any]) -> LogProof:
 
 
 def _refuse_aliases(item: dict[str, Any], what: str) -> None:
-    """protojson readers take `tlog_entries` for `tlogEntries`; which of two would win is anyone's guess."""
+    """Protojson readers take `tlog_entries` for `tlogEntries`; which of two would win is anyone's guess."""
     for name in item:
         head, *rest = name.split("_")
         if rest and head:
@@ -307,7 +307,7 @@ def _hash(text: object, what: str) -> bytes:
 
 
 def _number(parent: dict[str, Any], name: str, what: str) -> int:
-    """protojson writes 64-bit integers as strings; protobuf's default of 0 may be left out."""
+    """Protojson writes 64-bit integers as strings; protobuf's default of 0 may be left out."""
     text = parent.get(name, "0")
     if not isinstance(text, str) or not _DECIMAL.match(text) or int(text) > MAX_INT:
         raise MalformedError(f"{what}: {name} is not a decimal number in a string")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
@@ -18,14 +18,14 @@ from cryptography.x509.verification import (
 
 from pratique.errors import MalformedError, SignatureInvalidError
 from pratique.trust.identity import Identity
-from pratique.trust.root import CertificateAuthority, TrustedRoot
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pratique.trust.root import CertificateAuthority, TrustedRoot
 
 OID_ISSUER_V1: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 OID_ISSUER_V2: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
-_UTF8_STRING = 0x0C
-_SHORT_LENGTH = 0x80
-_ONE_LENGTH_BYTE = 0x81
-_TWO_LENGTH_BYTES = 0x82
 
 
 def load_certificate(der: bytes) -> x509.Certificate:
@@ -65,11 +65,14 @@ def verify_chain(leaf: x509.Certificate, root: TrustedRoot, at: datetime) -> x50
         except VerificationError as error:
             reasons.append(f"{authority.subject[1]}: {error}")
     raise SignatureInvalidError(
-        f"no certificate authority of the trusted root issued this certificate ({'; '.join(reasons) or 'none'})"
+        "no certificate authority of the trusted root issued this certificate"
+        f" ({'; '.join(reasons) or 'none was to be believed then'})"
     )
 
 
-def _chain_in(leaf: x509.Certificate, authority: CertificateAuthority, at: datetime) -> list[x509.Certificate]:
+def _chain_in(
+    leaf: x509.Certificate, authority: CertificateAuthority, at: datetime
+) -> list[x509.Certificate]:
     *intermediates, anchor = authority.certificates
     # Client verification wants the client-auth usage by default; code signing is checked in `_check_usage`.
     ca_policy = ExtensionPolicy.webpki_defaults_ca().may_be_present(
@@ -145,18 +148,8 @@ def _extension(leaf: x509.Certificate, oid: x509.ObjectIdentifier) -> bytes:
 
 
 def _der_utf8(der: bytes) -> str:
-    """Read a DER UTF8String of at most 64 KiB that fills its bytes, or nothing."""
-    if len(der) < len("TL") or der[0] != _UTF8_STRING:
-        return ""
-    if der[1] < _SHORT_LENGTH:
-        length, start = der[1], 2
-    elif der[1] == _ONE_LENGTH_BYTE and len(der) > _SHORT_LENGTH:
-        length, start = der[2], 3
-    elif der[1] == _TWO_LENGTH_BYTES and len(der) > 0xFF:
-        length, start = int.from_bytes(der[2:4], "big"), 4
-    else:
-        return ""
+    """Read a DER UTF8String that fills its bytes; anything else is as good as none."""
     try:
-        return der[start:].decode() if len(der) == start + length else ""
-    except UnicodeDecodeError:
+        return asn1.decode_der(str, der)
+    except ValueError:
         return ""

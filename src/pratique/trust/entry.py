@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pratique.model.strict_json import canonical_json
-from pratique.trust.bundle import Signed
 from pratique.trust.encoding import b64encode
 from pratique.trust.envelope import pae
+
+if TYPE_CHECKING:
+    from pratique.trust.bundle import Signed
 
 KIND: Final = ("hashedrekord", "0.0.2")
 KEY_DETAILS: Final = "PKIX_ECDSA_P256_SHA_256"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
 from pratique.errors import UsageError
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 ROLES: Final = ("runner", "builder", "rebuilder", "scanner", "verifier", "deployer", "administrator")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -85,6 +87,4 @@ def role_identity(trust_domain: str, role: str) -> Identity:
     if role not in ROLES:
         raise UsageError(f"no role {role[:40]!r}", hint=f"roles are {', '.join(ROLES)}")
     check_trust_domain(trust_domain)
-    return Identity(
-        "certificate", f"spiffe://{trust_domain}/{role}", f"https://{trust_domain}/pratique"
-    )
+    return Identity("certificate", f"spiffe://{trust_domain}/{role}", f"https://{trust_domain}/pratique")

@@ -6,11 +6,13 @@ Pure functions over bytes and integers. Making proofs is the journal's business.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pratique.errors import SignatureInvalidError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EMPTY_ROOT: Final = sha256(b"").digest()
 

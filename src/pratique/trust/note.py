@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from pratique.errors import MalformedError, SignatureInvalidError
 from pratique.trust.encoding import b64decode, b64encode
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 ED25519: Final = 0x01
 MAX_NOTE_CHARACTERS: Final = 64 * 1024
@@ -69,7 +71,9 @@ def verify_note(note: str, name: str, public_key: Ed25519PublicKey) -> str:
     """
     text, signatures = _split_note(note)
     wanted = log_key_id(name, public_key)[:SHORT_ID_BYTES]
-    ours = [blob[SHORT_ID_BYTES:] for signer, blob in signatures if signer == name and blob.startswith(wanted)]
+    ours = [
+        blob[SHORT_ID_BYTES:] for signer, blob in signatures if signer == name and blob.startswith(wanted)
+    ]
     if not ours:
         raise SignatureInvalidError(f"note: not signed by {name} with the expected key")
     for signature in ours:

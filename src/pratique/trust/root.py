@@ -5,10 +5,8 @@ Format: Sigstore `trusted_root.json` 0.1 (protobuf-specs sigstore_trustroot.prot
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -19,6 +17,10 @@ from pratique.model.clock import format_time, parse_time
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.trust.encoding import b64decode, b64encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
 
 MEDIA_TYPE: Final = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 MAX_ROOT_BYTES: Final = 4 * 1024 * 1024
@@ -86,7 +88,9 @@ class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
         try:
             return tuple(x509.load_der_x509_certificate(item) for item in self.chain)
         except ValueError as error:
-            raise MalformedError(f"trusted root: a certificate of {self.subject[1]} does not parse") from error
+            raise MalformedError(
+                f"trusted root: a certificate of {self.subject[1]} does not parse"
+            ) from error
 
 
 class TrustedRoot(msgspec.Struct, frozen=True):
@@ -212,7 +216,9 @@ def _parse_authority(item: dict[str, Any]) -> CertificateAuthority:
 def _parse_validity(parent: dict[str, Any]) -> Validity:
     period = _object(parent, "validFor")
     end = period.get("end")
-    return Validity(parse_time(_text(period, "start")), None if end is None else parse_time(_text(period, "end")))
+    return Validity(
+        parse_time(_text(period, "start")), None if end is None else parse_time(_text(period, "end"))
+    )
 
 
 def _items(parent: dict[str, Any], name: str) -> list[dict[str, Any]]:

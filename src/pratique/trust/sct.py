@@ -88,9 +88,8 @@ def _milliseconds(moment: datetime) -> int:
 
 def _only_sct(leaf: x509.Certificate) -> SignedCertificateTimestamp:
     try:
-        scts = list(
-            leaf.extensions.get_extension_for_class(x509.PrecertificateSignedCertificateTimestamps).value
-        )
+        extension = leaf.extensions.get_extension_for_class(x509.PrecertificateSignedCertificateTimestamps)
+        scts: list[SignedCertificateTimestamp] = list(extension.value)
     except (x509.ExtensionNotFound, ValueError) as error:
         raise SignatureInvalidError("the certificate has no readable embedded SCT") from error
     if len(scts) != 1:

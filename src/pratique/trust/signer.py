@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -13,7 +13,9 @@ from pratique.trust.bundle import Signed, key_id_of
 from pratique.trust.envelope import pae
 from pratique.trust.identity import Identity
 from pratique.trust.keys import spki
-from pratique.trust.statement import Statement
+
+if TYPE_CHECKING:
+    from pratique.trust.statement import Statement
 
 Timestamper = Callable[[bytes], bytes]
 """Takes a signature, gives a DER RFC 3161 response over it."""

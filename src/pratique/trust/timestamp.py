@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import rfc3161_client
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from pratique.errors import MalformedError, SignatureInvalidError
-from pratique.trust.root import CertificateAuthority, TrustedRoot
+
+if TYPE_CHECKING:
+    from pratique.trust.root import CertificateAuthority, TrustedRoot
 
 MIN_CHAIN: Final = 2
 MIN_RSA_BITS: Final = 2048
@@ -45,7 +47,8 @@ def verify_timestamp(token: bytes, data: bytes, root: TrustedRoot) -> datetime:
         else:
             return moment
     raise SignatureInvalidError(
-        f"no timestamp authority of the trusted root signed it ({'; '.join(reasons) or 'the root names none'})"
+        "no timestamp authority of the trusted root signed it"
+        f" ({'; '.join(reasons) or 'the root names none'})"
     )
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -29,6 +27,10 @@ from pratique.trust.root import KEY_ED25519, LogInstance, TrustedRoot
 from pratique.trust.sct import verify_sct
 from pratique.trust.statement import Statement, parse_statement
 from pratique.trust.timestamp import verify_timestamp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
 
 STEPS: Final = (
     "bundle",
@@ -73,7 +75,7 @@ def verify_bundle(
     2. *statement*: its payload is an in-toto statement.
     3. *timestamp*: a timestamp authority of the root signed the time of the signature, T.
     4. *signer*: a certificate chains to an authority of the root at T, was valid at T, has a P-256 key for
-       code signing alone, and names one subject and its issuer; or a key hint names an enrolled key, valid at T.
+       code signing alone, and names one subject and its issuer; or a hint names an enrolled key, valid at T.
     5. *certificate transparency*: the certificate's one SCT is by a log of the root (not for keys).
     6. *signature*: the ECDSA P-256 signature over the PAE is by that certificate or key.
     7. *log entry*: rebuilt from the parts above, it equals the entry given.

@@ -1,1 +1,1 @@
-"""The embedded private root: certificate authority, timestamp authority, log key, and the root that names them."""
+"""The embedded private root: certificate authority, timestamp authority, log key, and trusted root."""

@@ -1,11 +1,10 @@
-"""Certificates of the embedded authority: its own two, and the short-lived ones of signers (Fulcio's profile)."""
+"""Certificates of the embedded authority: its own two, and signers' short-lived ones (Fulcio's profile)."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -16,15 +15,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pratique.trust import sct
 from pratique.trust.authority import der
 from pratique.trust.certificate import OID_ISSUER_V1, OID_ISSUER_V2
-from pratique.trust.identity import Identity
 from pratique.trust.keys import spki
+
+if TYPE_CHECKING:
+    from pratique.trust.identity import Identity
 
 LIFETIME: Final = timedelta(minutes=10)
 AUTHORITY_LIFETIME: Final = timedelta(days=3650)
 _OID_SCT_LIST: Final = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 _UTF8_STRING: Final = 0x0C
-
-SerialNumber = Callable[[], int]
 
 
 def authority_name(trust_domain: str, common_name: str) -> x509.Name:
@@ -37,9 +36,7 @@ def authority_name(trust_domain: str, common_name: str) -> x509.Name:
     )
 
 
-def make_ca(
-    trust_domain: str, key: ec.EllipticCurvePrivateKey, moment: datetime
-) -> x509.Certificate:
+def make_ca(trust_domain: str, key: ec.EllipticCurvePrivateKey, moment: datetime) -> x509.Certificate:
     """Make the self-signed certificate of the authority; nothing but leaves may hang below it."""
     name = authority_name(trust_domain, "pratique certificate authority")
     builder = _builder(name, name, key.public_key(), moment, moment + AUTHORITY_LIFETIME)

@@ -1,7 +1,7 @@
 """The embedded authority on disk: made once, as a whole or not at all, and loaded to sign.
 
-`trust_dir/trusted_root.json` (public) and `trust_dir/keys/{ca,tsa,ctlog,log}.pem` (0600). Whoever can read the
-keys can sign as anyone of the trust domain, so the folder belongs on the machine of the team's journal alone.
+`trust_dir/trusted_root.json` (public) and `trust_dir/keys/{ca,tsa,ctlog,log}.pem` (0600). Whoever can read
+the keys can sign as anyone of the trust domain, so the folder belongs on the machine of the journal alone.
 """
 
 from __future__ import annotations
@@ -9,14 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from hashlib import sha256
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -28,7 +24,6 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from pratique.errors import ConfigError, InfrastructureError, UsageError
-from pratique.model.clock import Clock
 from pratique.trust.authority import ca, tsa
 from pratique.trust.identity import Identity, check_trust_domain, role_identity
 from pratique.trust.keys import load_private_key, read_private_file, spki, write_new_file
@@ -44,6 +39,15 @@ from pratique.trust.root import (
     parse_root,
 )
 from pratique.trust.signer import CertificateSigner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from cryptography import x509
+
+    from pratique.model.clock import Clock
 
 ROOT_FILE: Final = "trusted_root.json"
 KEY_FILES: Final = ("ca", "tsa", "ctlog", "log")
@@ -71,7 +75,9 @@ def initialise(trust_dir: Path, *, trust_domain: str, clock: Clock) -> TrustedRo
                 )
             return _write_authority(trust_dir, trust_domain, clock())
     except OSError as error:
-        raise InfrastructureError(f"{trust_dir}: the authority cannot be written: {error.strerror}") from error
+        raise InfrastructureError(
+            f"{trust_dir}: the authority cannot be written: {error.strerror}"
+        ) from error
 
 
 @contextmanager
