@@ -1,0 +1,141 @@
+"""Catalogue the Python packages of an artifact from the metadata they were installed with.
+
+Reads `*.dist-info/METADATA` (Core Metadata 2.x, PyPA "Recording installed projects"), `*.egg-info` and
+an sdist's `PKG-INFO`, wherever they lie: a package vendored inside another is shipped just the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import TYPE_CHECKING
+
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+from packaging.metadata import RawMetadata, parse_email
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from pratique.errors import CouldNotCheckError, MalformedError
+from pratique.model.purl import python_purl
+from pratique.scan.component import Catalog, Component
+from pratique.scan.members import read_members
+from pratique.scan.requirements import resolve_requirements
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+_METADATA = re.compile(
+    r"(?:.*/)?(?:[^/]+\.dist-info/METADATA|[^/]+\.egg-info/PKG-INFO|[^/]+\.egg-info|EGG-INFO/PKG-INFO)\Z"
+)
+_SDIST_METADATA = re.compile(r"[^/]+/PKG-INFO\Z")
+_RECORD = re.compile(r"(?:.*/)?[^/]+\.dist-info/RECORD\Z")
+_DIST_INFO = re.compile(r"(?:.*/)?([^/]+)-([^/-]+)\.dist-info/METADATA\Z")
+_MAX_LICENCE_NAME = 80
+_CODE_ARCHIVES = (".whl", ".egg", ".pyz", ".jar")
+
+
+def catalog(
+    path: Path,
+    *,
+    hashes: Mapping[str, tuple[str, ...]] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Catalog:
+    """Catalogue a wheel, a source distribution, an application archive or a site-packages directory.
+
+    Args:
+        path: the archive or directory.
+        hashes: purl → sha256 hex digests of distribution files, from the lock it was built with.
+        environment: PEP 508 marker values to judge requirements by; those of this interpreter by default.
+
+    Raises:
+        CouldNotCheckError: nothing was recognised, so that nothing can be said about what is inside.
+        MalformedError: a broken or hostile archive, or metadata that contradicts itself.
+    """
+    names, contents = read_members(path, _is_wanted)
+    raw = [
+        _component(path, name, data, contents, hashes or {})
+        for name, data in sorted(contents.items())
+        if _METADATA.match(name) or _SDIST_METADATA.match(name)
+    ]
+    if not raw:
+        raise CouldNotCheckError(
+            f"{path}: no component was recognised among {len(names)} files, so its contents are unknown",
+            hint="only Python packages with their *.dist-info are catalogued: scan the built artifact",
+        )
+    return Catalog(
+        components=resolve_requirements(raw, environment),
+        uninspected=tuple(name for name in names if name.lower().endswith(_CODE_ARCHIVES)),
+        members=len(names),
+    )
+
+
+def _is_wanted(name: str) -> bool:
+    return bool(_METADATA.match(name) or _RECORD.match(name) or _SDIST_METADATA.match(name))
+
+
+def _component(
+    path: Path,
+    name: str,
+    data: bytes,
+    contents: Mapping[str, bytes],
+    hashes: Mapping[str, tuple[str, ...]],
+) -> tuple[Component, tuple[str, ...]]:
+    """Read one metadata file into a component and its `Requires-Dist` lines."""
+    try:
+        metadata, _ = parse_email(data)
+    except ValueError as error:
+        raise MalformedError(f"{path}: {name}: not package metadata: {error}") from error
+    project, version = metadata.get("name", ""), metadata.get("version", "")
+    if not project or not version:
+        raise MalformedError(f"{path}: {name}: package metadata without a name and version")
+    _check_folder(path, name, project, version)
+    purl = python_purl(project, version)
+    record = name.removesuffix("METADATA") + "RECORD"
+    evidence = [file for file in (name, record) if file in contents]
+    licence, is_spdx = _licence(metadata)
+    component = Component(
+        purl=purl,
+        name=project,
+        version=version,
+        licence=licence,
+        licence_is_spdx=is_spdx,
+        locations=(name,),
+        metadata_digests=tuple((file, hashlib.sha256(contents[file]).hexdigest()) for file in evidence),
+        hashes=tuple(sorted(hashes.get(purl, ()))),
+    )
+    return component, tuple(metadata.get("requires_dist", ()))
+
+
+def _check_folder(path: Path, name: str, project: str, version: str) -> None:
+    """Refuse metadata that contradicts its folder's name: tools that trust either would differ."""
+    found = _DIST_INFO.match(name)
+    if found and (
+        canonicalize_name(found.group(1)) != canonicalize_name(project)
+        or _comparable(found.group(2)) != _comparable(version)
+    ):
+        raise MalformedError(f"{path}: {name} says it is {project} {version}")
+
+
+def _comparable(version: str) -> str | Version:
+    try:
+        return Version(version)
+    except InvalidVersion:
+        return version.replace("-", "_")
+
+
+def _licence(metadata: RawMetadata) -> tuple[str, bool]:
+    """Give the licence and whether it is a valid SPDX expression (PEP 639 before the older fields)."""
+    for text in (metadata.get("license_expression", ""), metadata.get("license", "")):
+        try:
+            return canonicalize_license_expression(text), True
+        except InvalidLicenseExpression:
+            continue
+    classifiers = [
+        line.rpartition(" :: ")[2]
+        for line in metadata.get("classifiers", ())
+        if line.startswith("License ::")
+    ]
+    named = " ".join((metadata.get("license_expression") or metadata.get("license") or "").split())
+    # Some projects put the whole licence text into the field for its name.
+    return (named if 0 < len(named) <= _MAX_LICENCE_NAME else ", ".join(classifiers)), False

@@ -1,0 +1,52 @@
+"""Components: the packages found inside an artifact."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Component(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One package of an artifact.
+
+    Attributes:
+        purl: package URL with its version; the identity of the component inside one catalogue.
+        name: name as its own metadata writes it.
+        version: version as its own metadata writes it.
+        licence: SPDX expression where the metadata has a valid one, else its free text, else empty.
+        licence_is_spdx: whether `licence` is a valid SPDX expression.
+        locations: paths of the metadata files inside the artifact, sorted.
+        metadata_digests: `(path, sha256 hex)` of the metadata and RECORD files, sorted by path; RECORD
+            in turn holds the digest of each file of the package.
+        hashes: sha256 of the distribution file it was installed from, where a lock told us.
+        requires: purls of the components of this catalogue that it depends on, sorted.
+        missing: requirements that apply here, but that nothing in this catalogue meets, sorted.
+    """
+
+    purl: str
+    name: str
+    version: str
+    licence: str = ""
+    licence_is_spdx: bool = False
+    locations: tuple[str, ...] = ()
+    metadata_digests: tuple[tuple[str, str], ...] = ()
+    hashes: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
+
+
+class Catalog(msgspec.Struct, frozen=True, kw_only=True):
+    """All that was recognised in one artifact, and what was seen but not looked into.
+
+    Attributes:
+        components: sorted by purl, never empty.
+        uninspected: archives inside the artifact that carry code and were not opened, sorted.
+        members: how many files the artifact holds.
+    """
+
+    components: tuple[Component, ...]
+    uninspected: tuple[str, ...] = ()
+    members: int = 0
+
+    def outside(self, allowed: frozenset[str]) -> tuple[str, ...]:
+        """Give the purls that are not among the allowed ones, such as the inputs a lock file names."""
+        return tuple(component.purl for component in self.components if component.purl not in allowed)

@@ -1,0 +1,138 @@
+"""Write CycloneDX 1.6 SBOMs (ECMA-424): one catalogue of one artifact gives one document, byte for byte."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, Final
+
+import pratique
+from pratique.model.clock import format_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
+
+    from pratique.model.digest import Digest
+    from pratique.scan.component import Catalog, Component
+
+_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pratique.dev/sbom")
+_ROOT: Final = "artifact"
+
+
+def sbom(
+    catalog: Catalog,
+    *,
+    name: str,
+    version: str,
+    digest: Digest,
+    created: datetime,
+    kind: str = "application",
+) -> dict[str, Any]:
+    """Write the SBOM of an artifact.
+
+    Args:
+        catalog: what was found in it.
+        name: the artifact's file name.
+        version: its version; may be empty.
+        digest: its digest, which also determines the serial number.
+        created: time to state; the same time every run for a reproducible document.
+        kind: CycloneDX component type of the artifact: `application`, `library`, `container`, …
+    """
+    root: dict[str, Any] = {
+        "type": kind,
+        "bom-ref": _ROOT,
+        "name": name,
+        "hashes": [{"alg": "SHA-256", "content": digest.hex}],
+    }
+    if version:
+        root["version"] = version
+    complete = not catalog.uninspected and not any(item.missing for item in catalog.components)
+    return {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, str(digest))}",
+        "version": 1,
+        "metadata": {
+            "timestamp": format_time(created),
+            "lifecycles": [{"phase": "post-build"}],
+            "tools": {
+                "components": [
+                    {"type": "application", "name": "pratique", "version": pratique.__version__},
+                ]
+            },
+            "component": root,
+            "properties": [
+                {"name": "pratique:uninspected", "value": member} for member in catalog.uninspected
+            ],
+        },
+        "components": [_component(component) for component in catalog.components],
+        "dependencies": _dependencies(catalog),
+        # What is not Python metadata (linked libraries, assets) is beyond this catalogue, so the list of
+        # parts never claims to be complete; the edges may.
+        "compositions": [
+            {"aggregate": "incomplete", "assemblies": [_ROOT]},
+            {"aggregate": "complete" if complete else "incomplete", "dependencies": [_ROOT]},
+        ],
+    }
+
+
+def purls(document: Mapping[str, Any]) -> frozenset[str]:
+    """Give the package URLs that an SBOM lists, to compare with a lock file's or with another SBOM's."""
+    components = document.get("components")
+    return frozenset(
+        purl
+        for component in (components if isinstance(components, list) else ())
+        if isinstance(component, dict) and isinstance(purl := component.get("purl"), str)
+    )
+
+
+def _component(component: Component) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "type": "library",
+        "bom-ref": component.purl,
+        "name": component.name,
+        "version": component.version,
+        "purl": component.purl,
+        "evidence": {"occurrences": [{"location": location} for location in component.locations]},
+        "properties": [
+            {"name": "pratique:metadata-sha256", "value": f"{path} {hex_digest}"}
+            for path, hex_digest in component.metadata_digests
+        ]
+        + [{"name": "pratique:missing-requirement", "value": name} for name in component.missing],
+    }
+    if component.hashes:
+        written["hashes"] = [{"alg": "SHA-256", "content": hex_digest} for hex_digest in component.hashes]
+    if component.licence:
+        written["licenses"] = [
+            {"expression": component.licence, "acknowledgement": "declared"}
+            if component.licence_is_spdx
+            else {"license": {"name": component.licence, "acknowledgement": "declared"}}
+        ]
+    return written
+
+
+def _dependencies(catalog: Catalog) -> list[dict[str, Any]]:
+    edges = {component.purl: component.requires for component in catalog.components}
+    return [{"ref": _ROOT, "dependsOn": _tops(edges)}] + [
+        {"ref": purl, "dependsOn": list(targets)} for purl, targets in sorted(edges.items())
+    ]
+
+
+def _tops(edges: Mapping[str, Iterable[str]]) -> list[str]:
+    """Give components from which all others can be reached: those nobody requires, and one per ring."""
+    required = {target for targets in edges.values() for target in targets}
+    tops = sorted(set(edges) - required)
+    reached: set[str] = set()
+    for start in [*tops, *sorted(required)]:
+        if start in reached:
+            continue
+        if start in required:
+            tops.append(start)
+        pending = [start]
+        while pending:
+            purl = pending.pop()
+            if purl not in reached:
+                reached.add(purl)
+                pending.extend(edges[purl])
+    return sorted(tops)

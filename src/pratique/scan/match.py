@@ -1,0 +1,242 @@
+"""Match components against advisories: findings, and everything that could not be judged, side by side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+from packageurl import PackageURL
+
+from pratique.model.clock import format_time
+from pratique.model.finding import Finding, Result, Severity
+from pratique.scan.versions import (
+    ECOSYSTEM_OF_PURL_TYPE,
+    VERSION_KEYS,
+    UnorderableError,
+    package_key,
+    without_local,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime, timedelta
+
+    from pratique.scan.component import Component
+    from pratique.scan.database import Database, DatabaseInfo, Entry
+
+
+class Vulnerability(msgspec.Struct, frozen=True, kw_only=True):
+    """One vulnerability in one component, however many advisories speak of it.
+
+    Attributes:
+        id: the CVE where there is one, else the GHSA, else the first of the advisories' own ids.
+        aliases: every other id it is known by, sorted.
+        purl: the component.
+        severity: the gravest that any of the advisories gives; unknown when none does.
+        score: CVSS v3 base score, where an advisory has a vector.
+        vector: that vector, or empty.
+        summary: one line.
+        ranges: the affected ranges that the component's version lies in.
+        fixed_versions: the first unaffected versions after it, as the advisories name them.
+        exploited_since: date it entered the catalogue of known exploited vulnerabilities, or empty.
+        sources: names of the sources that say so, sorted.
+    """
+
+    id: str
+    aliases: tuple[str, ...]
+    purl: str
+    severity: Severity
+    score: float | None
+    vector: str
+    summary: str
+    ranges: tuple[str, ...]
+    fixed_versions: tuple[str, ...]
+    exploited_since: str
+    sources: tuple[str, ...]
+
+    def finding(self) -> Finding:
+        """Put it in the words that every report shares."""
+        fixed = " or ".join(self.fixed_versions)
+        return Finding(
+            id=self.id,
+            result=Result.FAIL,
+            severity=self.severity,
+            title=self.summary or self.id,
+            detail=f"affected: {' or '.join(self.ranges)}"
+            if self.ranges
+            else "this version is listed as affected",
+            location=self.purl,
+            fix=f"upgrade to {fixed}"
+            if fixed
+            else "no fixed version is known: replace it or accept the risk",
+        )
+
+
+class Unknown(msgspec.Struct, frozen=True, order=True):
+    """What could not be judged (a purl, a member of the artifact, or `database`), and why."""
+
+    subject: str
+    reason: str
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """How much a report rests on."""
+
+    components: int
+    checked: int
+    ecosystems: dict[str, int]
+    database: DatabaseInfo
+
+
+class MatchReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Findings sorted by purl and id, and what is unknown; "none found" needs both to be empty."""
+
+    findings: tuple[Vulnerability, ...]
+    unknown: tuple[Unknown, ...]
+    coverage: Coverage
+
+
+def match(
+    components: Sequence[Component],
+    database: Database,
+    *,
+    now: datetime,
+    max_age: timedelta,
+    uninspected: Sequence[str] = (),
+) -> MatchReport:
+    """Match every component.
+
+    Args:
+        components: what the artifact holds; none at all is reported as unknown.
+        database: the advisories.
+        now: the time by which the data's age is judged.
+        max_age: data older than this leaves every component unknown, whatever else was found.
+        uninspected: members of the artifact that hold code nobody looked into.
+    """
+    unknown = [
+        Unknown(member, "an archive inside the artifact that was not opened") for member in uninspected
+    ]
+    unknown += [Unknown("database", reason) for reason in _age_problem(database.info, now, max_age)]
+    if not components:
+        unknown.append(Unknown("artifact", "no component was recognised in it"))
+    findings: list[Vulnerability] = []
+    ecosystems: dict[str, int] = {}
+    checked = 0
+    for component in components:
+        purl = PackageURL.from_string(component.purl)
+        ecosystem = ECOSYSTEM_OF_PURL_TYPE.get(purl.type, purl.type)
+        ecosystems[ecosystem] = ecosystems.get(ecosystem, 0) + 1
+        if ecosystem not in VERSION_KEYS:
+            problems = [f"versions of ecosystem {ecosystem} cannot be ordered"]
+        elif ecosystem not in database.info.ecosystems:
+            problems = [f"the database holds no advisories for {ecosystem}"]
+        else:
+            found, problems = _match_one(component.purl, purl, ecosystem, database)
+            findings += found
+        checked += not problems
+        unknown += [Unknown(component.purl, problem) for problem in problems]
+    return MatchReport(
+        findings=tuple(sorted(findings, key=lambda finding: (finding.purl, finding.id))),
+        unknown=tuple(sorted(set(unknown))),
+        coverage=Coverage(
+            components=len(components),
+            checked=checked,
+            ecosystems=dict(sorted(ecosystems.items())),
+            database=database.info,
+        ),
+    )
+
+
+def _age_problem(info: DatabaseInfo, now: datetime, max_age: timedelta) -> list[str]:
+    age = now - info.oldest
+    if age > max_age:
+        return [
+            f"its oldest source is of {format_time(info.oldest)}, {age.days} days old; {max_age.days} allowed"
+        ]
+    if age.total_seconds() < 0:
+        return [f"its oldest source is dated in the future: {format_time(info.oldest)}"]
+    return []
+
+
+def _match_one(
+    text: str, purl: PackageURL, ecosystem: str, database: Database
+) -> tuple[list[Vulnerability], list[str]]:
+    name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
+    entries = database.lookup(ecosystem, package_key(ecosystem, name))
+    if not entries:
+        return [], []
+    version = purl.version or ""
+    try:
+        # A local build of a release (2.1+cu118) is taken to have the flaws of that release as well.
+        keys = {VERSION_KEYS[ecosystem](form).hex() for form in (version, without_local(version))}
+    except UnorderableError as error:
+        keys = set()
+        problems = [f"{error}, and there are advisories for {name}"]
+    else:
+        problems = []
+    affecting = [entry for entry in entries if _is_affected(entry, keys, version)]
+    findings = [_vulnerability(text, group, keys, database) for group in _groups(affecting)]
+    settled = {identifier for entry in affecting for identifier in (entry.id, *entry.aliases)}
+    problems += [
+        f"{entry.id} ({entry.source}) cannot be judged: {entry.affected.problem}"
+        for entry in entries
+        if entry.affected.problem and settled.isdisjoint((entry.id, *entry.aliases))
+    ]
+    return findings, problems
+
+
+def _is_affected(entry: Entry, keys: set[str], version: str) -> bool:
+    affected = entry.affected
+    return (
+        version in affected.literals
+        or not keys.isdisjoint(affected.keys)
+        or any(interval.contains(key) for interval in affected.intervals for key in keys)
+    )
+
+
+def _groups(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Put entries that share an id or alias, directly or through others, into one group each."""
+    groups: list[tuple[set[str], list[Entry]]] = []
+    for entry in entries:
+        identifiers, members = {entry.id, *entry.aliases}, [entry]
+        apart: list[tuple[set[str], list[Entry]]] = []
+        for other_identifiers, other_members in groups:
+            if identifiers.isdisjoint(other_identifiers):
+                apart.append((other_identifiers, other_members))
+            else:
+                identifiers |= other_identifiers
+                members = other_members + members
+        groups = [*apart, (identifiers, members)]
+    return [members for _, members in groups]
+
+
+def _vulnerability(purl: str, group: Sequence[Entry], keys: set[str], database: Database) -> Vulnerability:
+    identifiers = sorted(
+        {identifier for entry in group for identifier in (entry.id, *entry.aliases)}, key=_rank
+    )
+    holding = [
+        interval
+        for entry in group
+        for interval in entry.affected.intervals
+        if any(interval.contains(key) for key in keys)
+    ]
+    known = [entry.severity for entry in group if entry.severity is not Severity.UNKNOWN]
+    scored = max(group, key=lambda entry: -1.0 if entry.score is None else entry.score)
+    return Vulnerability(
+        id=identifiers[0],
+        aliases=tuple(sorted(identifiers[1:])),
+        purl=purl,
+        severity=min(known, key=lambda severity: severity.rank, default=Severity.UNKNOWN),
+        score=scored.score,
+        vector=scored.vector,
+        summary=next((entry.summary for entry in group if entry.summary), ""),
+        ranges=tuple(sorted({interval.text for interval in holding})),
+        fixed_versions=tuple(sorted({interval.fixed for interval in holding if interval.fixed})),
+        exploited_since=min(filter(None, map(database.exploited_since, identifiers)), default=""),
+        sources=tuple(sorted({entry.source for entry in group})),
+    )
+
+
+def _rank(identifier: str) -> tuple[int, str]:
+    """CVE before GHSA before the rest: the ids that most people and tools know first."""
+    return {"CVE": 0, "GHSA": 1}.get(identifier.partition("-")[0], 2), identifier

@@ -1,0 +1,155 @@
+"""Look into an archive or a directory without unpacking it: names first, then the few files asked for.
+
+Archives come from outside. Sizes and counts are capped before bytes are read, a name that would leave the
+archive's root is refused, and so is a name that occurs twice, as two readers could see two different files.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tarfile
+import zipfile
+import zlib
+from lzma import LZMAError
+from typing import IO, TYPE_CHECKING, Protocol
+
+from pratique.errors import CouldNotCheckError, MalformedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+MAX_MEMBERS = 200_000
+MAX_FILE_BYTES = 16 * 1024 * 1024
+MAX_TOTAL_BYTES = 8 * 1024 * 1024 * 1024
+_TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
+_ZIP_SUFFIXES = (".whl", ".zip", ".pyz", ".egg")
+_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError)
+
+
+class Wanted(Protocol):
+    """Says by its name whether a member's bytes are needed."""
+
+    def __call__(self, name: str, /) -> bool:
+        """Give True when the member's bytes are to be read."""
+
+
+def read_members(path: Path, wanted: Wanted) -> tuple[list[str], dict[str, bytes]]:
+    """List every file of an archive or directory, and read those that `wanted` names.
+
+    Args:
+        path: a zip (wheel, egg, pyz), a tar (plain, gzip, xz, bzip2), or a directory.
+        wanted: which members to read; each may hold at most `MAX_FILE_BYTES`.
+
+    Returns:
+        All names (with forward slashes, sorted), and the bytes of the wanted ones.
+
+    Raises:
+        MalformedError: a broken or hostile archive, named with the member at fault.
+        CouldNotCheckError: a kind of file we cannot look into.
+    """
+    if path.is_dir():
+        reader: Callable[[Path, Wanted], Iterator[tuple[str, bytes | None]]] = _directory
+    elif path.name.endswith(_TAR_SUFFIXES):
+        reader = _tar
+    elif path.name.endswith(_ZIP_SUFFIXES):
+        reader = _zip
+    else:
+        raise CouldNotCheckError(
+            f"{path}: not an archive we can look into",
+            hint=f"give a directory or one of {' '.join(_ZIP_SUFFIXES + _TAR_SUFFIXES)}",
+        )
+    names: set[str] = set()
+    contents: dict[str, bytes] = {}
+    try:
+        for name, data in reader(path, wanted):
+            _check_name(path, name)
+            if name in names:
+                raise MalformedError(f"{path}: member {name!r} occurs twice")
+            names.add(name)
+            if len(names) > MAX_MEMBERS:
+                raise MalformedError(f"{path}: more than {MAX_MEMBERS} members")
+            if data is not None:
+                contents[name] = data
+    except _BROKEN as error:
+        raise MalformedError(f"{path}: broken archive: {error}") from error
+    except OSError as error:
+        raise CouldNotCheckError(f"{path}: cannot be read: {error.strerror or error}") from error
+    return sorted(names), contents
+
+
+def _zip(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        _check_total(path, sum(info.file_size for info in infos))
+        for info in infos:
+            if info.is_dir():
+                continue
+            if info.flag_bits & 0x1:
+                raise MalformedError(f"{path}: member {info.filename!r} is encrypted")
+            if wanted(info.filename):
+                with archive.open(info) as stream:
+                    yield info.filename, _read(path, info.filename, stream)
+            else:
+                yield info.filename, None
+
+
+def _tar(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
+    total = 0
+    with tarfile.open(path, "r:*") as archive:
+        for info in archive:
+            total += info.size
+            _check_total(path, total)
+            name = info.name.removeprefix("./")
+            if info.isdir():
+                continue
+            if not wanted(name):
+                yield name, None
+                continue
+            stream = archive.extractfile(info) if info.isreg() else None
+            if stream is None:
+                raise MalformedError(f"{path}: member {name!r} is not a regular file")
+            yield name, _read(path, name, stream)
+
+
+def _directory(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
+    for folder, folders, files in os.walk(path, onerror=_raise):
+        for inner in folders:
+            full = os.path.join(folder, inner)  # noqa: PTH118 - as below
+            if os.path.islink(full):  # noqa: PTH114 - as below
+                raise CouldNotCheckError(f"{full}: a link to another directory, which would go unseen")
+        for file in files:
+            full = os.path.join(folder, file)  # noqa: PTH118 - twice as fast over a large tree
+            name = os.path.relpath(full, path).replace(os.sep, "/")
+            if not wanted(name):
+                yield name, None
+                continue
+            # A link or a pipe in place of the file could lead out of the tree, or block.
+            handle = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with os.fdopen(handle, "rb") as stream:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise MalformedError(f"{path}: {name!r} is not a regular file")
+                yield name, _read(path, name, stream)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _read(path: Path, name: str, stream: IO[bytes]) -> bytes:
+    data = stream.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise MalformedError(f"{path}: member {name!r} holds more than {MAX_FILE_BYTES} bytes")
+    return data
+
+
+def _check_total(path: Path, total: int) -> None:
+    if total > MAX_TOTAL_BYTES:
+        raise MalformedError(f"{path}: more than {MAX_TOTAL_BYTES} bytes once unpacked")
+
+
+def _check_name(path: Path, name: str) -> None:
+    parts = name.split("/")
+    if not name or name.startswith("/") or "\\" in name or "\0" in name or ".." in parts or "" in parts:
+        raise MalformedError(f"{path}: member name {name[:120]!r} could leave the archive")

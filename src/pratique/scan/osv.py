@@ -1,0 +1,181 @@
+"""OSV records (OSV Schema 1.7): from JSON that somebody published to what the database keeps.
+
+Published data is dirty: version events that are dates, packages without ranges. What is not understood is
+kept as a *problem* of the package it names, so that a match there ends as unknown, not as a crash or a pass.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pratique.errors import MalformedError
+from pratique.model.finding import Severity
+from pratique.scan.cvss import base_score, severity_of_score
+from pratique.scan.ranges import Interval, intervals
+from pratique.scan.versions import ECOSYSTEM_SPELLINGS, VERSION_KEYS, UnorderableError, package_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_NAMED = {
+    "CRITICAL": Severity.CRITICAL,
+    "HIGH": Severity.HIGH,
+    "MODERATE": Severity.MEDIUM,
+    "MEDIUM": Severity.MEDIUM,
+    "LOW": Severity.LOW,
+}
+_MAX_SUMMARY = 300
+
+
+class Affected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one advisory says about one package.
+
+    Attributes:
+        intervals: the affected versions.
+        keys: keys (hex) of versions listed as affected that no interval covers, sorted.
+        literals: versions listed as affected that cannot be ordered: matched as text, sorted.
+        problem: why the rest of the entry could not be understood, or empty.
+    """
+
+    intervals: tuple[Interval, ...] = ()
+    keys: tuple[str, ...] = ()
+    literals: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Advisory(msgspec.Struct, frozen=True, kw_only=True):
+    """One record, ready to be stored: `affected` maps (ecosystem, package) to its entries."""
+
+    id: str
+    aliases: tuple[str, ...]
+    summary: str
+    severity: Severity
+    vector: str
+    score: float | None
+    modified: str
+    withdrawn: bool
+    affected: tuple[tuple[str, str, Affected], ...]
+    unattributed: int
+
+
+def parse_advisory(record: Mapping[str, Any], *, what: str) -> Advisory:
+    """Understand one OSV record.
+
+    Raises:
+        MalformedError: it has no id or its `affected` is not a list of objects: not an OSV record at all.
+    """
+    identifier, entries = record.get("id"), record.get("affected", [])
+    if not isinstance(identifier, str) or not identifier or len(identifier) > _MAX_SUMMARY:
+        raise MalformedError(f"{what}: an OSV record without an id")
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise MalformedError(f"{what}: `affected` is not a list of objects")
+    named = [(_package(entry), entry) for entry in entries]
+    vector, score, severity = _severity(record, entries)
+    summary = record.get("summary") or record.get("details") or ""
+    return Advisory(
+        id=identifier,
+        aliases=tuple(sorted(_texts(record.get("aliases")) - {identifier})),
+        summary=" ".join(str(summary).split())[:_MAX_SUMMARY],
+        severity=severity,
+        vector=vector,
+        score=score,
+        modified=str(record.get("modified", ""))[:40],
+        # Only null or an absent member means "not withdrawn"; the schema gives a time otherwise.
+        withdrawn=record.get("withdrawn") is not None,
+        affected=tuple((*package, _affected(package[0], entry)) for package, entry in named if package),
+        unattributed=sum(1 for package, _ in named if package is None),
+    )
+
+
+def _package(entry: Mapping[str, Any]) -> tuple[str, str] | None:
+    package = entry.get("package")
+    if not isinstance(package, dict):
+        return None
+    ecosystem, name = package.get("ecosystem"), package.get("name")
+    if not isinstance(ecosystem, str) or not isinstance(name, str) or not ecosystem or not name:
+        return None
+    # "Debian:12" is release 12 of Debian; which release applies is the ecosystem's own matter.
+    ecosystem = ecosystem.partition(":")[0]
+    ecosystem = ECOSYSTEM_SPELLINGS.get(ecosystem.lower(), ecosystem)
+    return ecosystem, package_key(ecosystem, name)
+
+
+def _affected(ecosystem: str, entry: Mapping[str, Any]) -> Affected:
+    version_key = VERSION_KEYS.get(ecosystem)
+    if version_key is None:
+        return Affected(problem=f"versions of ecosystem {ecosystem[:40]} cannot be ordered")
+    found: list[Interval] = []
+    problem = ""
+    ranges, versions = entry.get("ranges") or [], entry.get("versions") or []
+    if not isinstance(ranges, list) or not isinstance(versions, list):
+        return Affected(problem="ranges or versions are not lists")
+    understood = bool(versions)
+    for item in ranges:
+        if isinstance(item, dict) and item.get("type") == "GIT":
+            continue  # commits say nothing about a released version
+        try:
+            found.extend(intervals(_events(item), version_key))
+            understood = True
+        except UnorderableError as error:
+            problem = problem or str(error)
+    if not understood and not problem:
+        problem = "neither versions nor ranges of versions are given"
+    keys, literals = _listed(versions, found, version_key)
+    return Affected(intervals=tuple(sorted(found, key=_low)), keys=keys, literals=literals, problem=problem)
+
+
+def _events(item: object) -> list[Any]:
+    if isinstance(item, dict) and item.get("type") in {"ECOSYSTEM", "SEMVER"}:
+        events = item.get("events")
+        if isinstance(events, list):
+            return events
+    raise UnorderableError("a range of unknown type, or without events")
+
+
+def _low(interval: Interval) -> tuple[str, str]:
+    return interval.low, interval.high or "~"
+
+
+def _listed(
+    versions: list[Any], covered: list[Interval], version_key: Callable[[str], bytes]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Keep of the listed versions what the intervals do not say already: most lists shrink to nothing."""
+    keys: set[str] = set()
+    literals: set[str] = set()
+    for version in versions:
+        try:
+            key = version_key(str(version)).hex()
+        except UnorderableError:
+            literals.add(str(version)[:120])
+            continue
+        if not any(interval.contains(key) for interval in covered):
+            keys.add(key)
+    return tuple(sorted(keys)), tuple(sorted(literals))
+
+
+def _severity(record: Mapping[str, Any], entries: list[Any]) -> tuple[str, float | None, Severity]:
+    """Give the gravest CVSS v3 vector with its score, else the severity that the database's people named."""
+    scored = [
+        (score, vector)
+        for holder in (record, *entries)
+        for item in (holder.get("severity") if isinstance(holder.get("severity"), list) else [])
+        if isinstance(item, dict) and isinstance(vector := item.get("score"), str)
+        if (score := base_score(vector)) is not None
+    ]
+    if scored:
+        score, vector = max(scored)
+        return vector, score, severity_of_score(score)
+    named = [
+        _NAMED[text.upper()]
+        for holder in (record, *entries)
+        for specific in (holder.get("database_specific"), holder.get("ecosystem_specific"))
+        if isinstance(specific, dict)
+        if isinstance(text := specific.get("severity"), str) and text.upper() in _NAMED
+    ]
+    return "", None, min(named, key=lambda severity: severity.rank, default=Severity.UNKNOWN)
+
+
+def _texts(value: object) -> set[str]:
+    return {text for text in value if isinstance(text, str)} if isinstance(value, list) else set()
