@@ -23,11 +23,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pratique.errors import UsageError
+from pratique.model.digest import Digest  # noqa: TC001 - so that tools can resolve the structs' types
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from pratique.model.digest import Digest
 
 
 class Phase(StrEnum):
