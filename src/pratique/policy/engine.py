@@ -1,0 +1,96 @@
+"""The port to a Rego engine, and the limits every engine works under."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal, Protocol
+
+import msgspec
+
+from pratique.errors import CouldNotCheckError
+
+Phase = Literal["limit", "compile", "capability", "eval", "timeout", "crash"]
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much one evaluation may take.
+
+    Attributes:
+        wall_seconds: until the engine is killed.
+        memory_bytes: of address space.
+        input_bytes: of modules, data and input together, as JSON.
+        input_depth: nesting of data and input.
+        source_nesting: bracket nesting in a module; the parser takes time exponential in it.
+        output_bytes: of the engine's answer.
+    """
+
+    wall_seconds: float = 10.0
+    memory_bytes: int = 512 * 1024 * 1024
+    input_bytes: int = 32 * 1024 * 1024
+    input_depth: int = 64
+    source_nesting: int = 12
+    output_bytes: int = 4 * 1024 * 1024
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+class EngineError(CouldNotCheckError):
+    """The engine gave no answer that can be relied on; the gate turns this into a denial.
+
+    Attributes:
+        phase: where it happened; `capability` is a construct or function that rules may not use.
+    """
+
+    def __init__(self, phase: Phase, message: str) -> None:
+        super().__init__(message)
+        self.phase = phase
+
+
+class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
+    """What one `deny` or `warn` set came to.
+
+    Attributes:
+        package: Rego package without `data.`, for example `pratique.vulns`.
+        name: of the rule, for example `deny`.
+        members: the set's members as JSON values, in the engine's order.
+    """
+
+    package: str
+    name: str
+    members: tuple[Any, ...]
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """All rule sets of all modules, and what contained the engine while it ran.
+
+    Attributes:
+        sets: at least one; every entry point of every module.
+        isolation: for example `("process", "rlimits")`.
+    """
+
+    sets: tuple[RuleSet, ...]
+    isolation: tuple[str, ...]
+
+
+class Engine(Protocol):
+    """Evaluates every entry point (a rule named `deny`, `violation` or `warn`, or one of these and `_…`).
+
+    Contract of every adapter:
+
+    - an entry point that is not a set, a module without one, an undefined function, a call with the wrong
+      number of arguments, recursion, an unbound variable: `EngineError`, whether or not the rule is reached;
+    - a function that reads a clock, randomness, the network, files or the environment: `EngineError`;
+    - any error, crash, time-out or excess: `EngineError`; nothing partial is ever returned;
+    - the same arguments give the same sets.
+    """
+
+    name: str
+    version: str
+
+    def evaluate(self, modules: dict[str, str], data: dict[str, Any], document: dict[str, Any]) -> Answer:
+        """Evaluate modules (file name → source) over `data` and an input document.
+
+        Raises:
+            EngineError: see the contract.
+        """
+        ...

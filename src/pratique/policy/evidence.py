@@ -1,0 +1,191 @@
+"""What the gate is given: evidence that was verified, evidence that failed to, and the one input document.
+
+The gate never sees a signature. Whoever calls it has verified every bundle and hands over plain values; the
+*input document* made of them is canonical JSON (RFC 8785), is stored beside the decision, and holds all
+that a decision depends on besides the policy bundle.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
+from enum import StrEnum
+from typing import Any, Final, Literal
+
+import msgspec
+
+from pratique.errors import MalformedError
+from pratique.model.clock import format_time, parse_time
+from pratique.model.digest import Digest, parse_digest
+from pratique.model.strict_json import canonical_json, parse_json_object
+
+INPUT_SCHEMA: Final = "https://pratique.dev/policy-input/v1"
+
+
+class Mode(StrEnum):
+    """Whether the caller acts on a denial. The decision itself is the same in both."""
+
+    ENFORCE = "enforce"
+    AUDIT = "audit"
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """One piece of *already verified* evidence.
+
+    Attributes:
+        digest: of the bundle's bytes.
+        predicate_type: type URI of the statement's predicate.
+        subjects: SHA-256 digests of the statement's subjects.
+        predicate: the statement's predicate as parsed.
+        signer: the verified identity: a certificate's `spiffe://…`, or `key:sha256:…` of a public key.
+        signer_kind: how the identity was proved. A key is never believed to be a SPIFFE identity.
+        signed_at: time from the verified timestamp, whole seconds.
+        log_index: place in the log, which breaks ties between equal times.
+    """
+
+    digest: Digest
+    predicate_type: str
+    subjects: tuple[Digest, ...]
+    predicate: dict[str, Any]
+    signer: str
+    signer_kind: Literal["certificate", "key"]
+    signed_at: datetime
+    log_index: int
+
+    @property
+    def age_order(self) -> tuple[datetime, int, str]:
+        """Sorts older before newer, and never ties for two different pieces of evidence."""
+        return (self.signed_at, self.log_index, self.digest.hex)
+
+
+class Rejected(msgspec.Struct, frozen=True, kw_only=True):
+    """Evidence about the subject that failed verification, and why; it never counts for anything."""
+
+    digest: Digest
+    predicate_type: str
+    reason: str
+
+
+class GateInput(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything a decision depends on besides the policy bundle.
+
+    Attributes:
+        subject: the artifact to be decided on.
+        name: what people call it; not its identity.
+        evidence: verified evidence, in any order.
+        rejected: evidence that did not verify.
+        effective_time: the moment at which freshness is judged; there is no other clock.
+        mode: see `Mode`.
+    """
+
+    subject: Digest
+    name: str
+    effective_time: datetime
+    mode: Mode = Mode.ENFORCE
+    evidence: tuple[Evidence, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+
+    def encode(self) -> bytes:
+        """Write the input document; the order evidence came in leaves no trace in it.
+
+        Raises:
+            MalformedError: a predicate that has no canonical JSON form.
+        """
+        evidence = {item.digest: item for item in self.evidence}
+        rejected = {(item.digest, item.reason): item for item in self.rejected}
+        return canonical_json(
+            {
+                "schema": INPUT_SCHEMA,
+                "subject": str(self.subject),
+                "name": self.name,
+                "effective_time": format_time(self.effective_time),
+                "mode": self.mode.value,
+                "evidence": [_evidence_document(evidence[key]) for key in sorted(evidence)],
+                "rejected": [_rejected_document(rejected[key]) for key in sorted(rejected)],
+            }
+        )
+
+
+def parse_input(data: bytes) -> GateInput:
+    """Read an input document back, so that a decision can be replayed.
+
+    Raises:
+        MalformedError: not an input document, or not in the canonical form its digest stands for.
+    """
+    document = parse_json_object(data, what="policy input")
+    if document.get("schema") != INPUT_SCHEMA:
+        raise MalformedError(f"policy input: schema is not {INPUT_SCHEMA}")
+    try:
+        wire = msgspec.convert(document, _InputWire)
+    except msgspec.ValidationError as error:
+        raise MalformedError(f"policy input: {error}") from error
+    parsed = GateInput(
+        subject=parse_digest(wire.subject),
+        name=wire.name,
+        effective_time=parse_time(wire.effective_time),
+        mode=wire.mode,
+        evidence=tuple(_parse_evidence(item) for item in wire.evidence),
+        rejected=tuple(
+            Rejected(digest=parse_digest(item.digest), predicate_type=item.predicate_type, reason=item.reason)
+            for item in wire.rejected
+        ),
+    )
+    if parsed.encode() != data:
+        raise MalformedError("policy input: not in canonical form")
+    return parsed
+
+
+class _EvidenceWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    digest: str
+    predicate_type: str
+    subjects: list[str]
+    predicate: dict[str, Any]
+    signer: str
+    signer_kind: Literal["certificate", "key"]
+    signed_at: str
+    log_index: int
+
+
+class _RejectedWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    digest: str
+    predicate_type: str
+    reason: str
+
+
+class _InputWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    schema: str
+    subject: str
+    name: str
+    effective_time: str
+    mode: Mode
+    evidence: list[_EvidenceWire]
+    rejected: list[_RejectedWire]
+
+
+def _evidence_document(item: Evidence) -> dict[str, Any]:
+    return {
+        "digest": str(item.digest),
+        "predicate_type": item.predicate_type,
+        "subjects": [str(subject) for subject in sorted(set(item.subjects))],
+        "predicate": item.predicate,
+        "signer": item.signer,
+        "signer_kind": item.signer_kind,
+        "signed_at": format_time(item.signed_at),
+        "log_index": item.log_index,
+    }
+
+
+def _rejected_document(item: Rejected) -> dict[str, Any]:
+    return {"digest": str(item.digest), "predicate_type": item.predicate_type, "reason": item.reason}
+
+
+def _parse_evidence(item: _EvidenceWire) -> Evidence:
+    return Evidence(
+        digest=parse_digest(item.digest),
+        predicate_type=item.predicate_type,
+        subjects=tuple(parse_digest(subject) for subject in item.subjects),
+        predicate=item.predicate,
+        signer=item.signer,
+        signer_kind=item.signer_kind,
+        signed_at=parse_time(item.signed_at),
+        log_index=item.log_index,
+    )

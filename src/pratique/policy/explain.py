@@ -1,0 +1,147 @@
+"""A decision in words: for each obstacle what was looked at, and the smallest thing that removes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pratique.model.predicate import short_name
+from pratique.policy.decision import Decision, Finding, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_PIPELINE = ("pratique build", "pratique rebuild", "pratique scan")
+
+
+class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
+    """One code that stands in the way, with all its findings together.
+
+    Attributes:
+        code: heading in docs/policy-rules.md.
+        title: what would have to hold.
+        severity: critical, high, medium or low.
+        seen: what was found, one sentence each.
+        looked_at: the evidence, each as `<short name> <digest>, signed by <who> at <when>`, or why it did not count.
+        cures: what to do, without repetition.
+    """
+
+    code: str
+    title: str
+    severity: str
+    seen: tuple[str, ...]
+    looked_at: tuple[str, ...]
+    cures: tuple[str, ...]
+
+
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision explained.
+
+    Attributes:
+        verdict: one sentence.
+        obstacles: what denies, gravest first.
+        cautions: what warns.
+        passed: codes that succeeded.
+        skipped: `<code>: <why>`.
+        next_commands: the fewest commands that make all evidence owed, in the order of the pipeline.
+    """
+
+    verdict: str
+    obstacles: tuple[Obstacle, ...]
+    cautions: tuple[Obstacle, ...]
+    passed: tuple[str, ...]
+    skipped: tuple[str, ...]
+    next_commands: tuple[str, ...]
+
+
+def explain(decision: Decision) -> Explanation:
+    """Put a decision into words; pure, and reads nothing but the decision."""
+    obstacles = _obstacles(decision, Status.ERROR, Status.VIOLATION)
+    cautions = _obstacles(decision, Status.WARNING)
+    passed = decision.with_status(Status.SUCCESS)
+    return Explanation(
+        verdict=_verdict(decision, len(obstacles), len(cautions)),
+        obstacles=obstacles,
+        cautions=cautions,
+        passed=tuple(result.code for result in passed),
+        skipped=tuple(f"{result.code}: {result.msg}" for result in decision.with_status(Status.SKIPPED)),
+        next_commands=_next_commands(obstacles),
+    )
+
+
+def render(explanation: Explanation) -> str:
+    """Write an explanation as plain text, wrapped by whoever shows it."""
+    lines = [explanation.verdict]
+    for word, group in (("refused", explanation.obstacles), ("caution", explanation.cautions)):
+        for obstacle in group:
+            lines += ["", f"{word}: {obstacle.code} ({obstacle.severity}): {obstacle.title}"]
+            lines += [f"  seen:      {text}" for text in obstacle.seen]
+            lines += [f"  looked at: {text}" for text in obstacle.looked_at]
+            lines += [f"  cure:      {text}" for text in obstacle.cures]
+    if explanation.passed:
+        lines += ["", f"passed: {', '.join(explanation.passed)}"]
+    lines += [f"skipped: {text}" for text in explanation.skipped]
+    if explanation.next_commands:
+        lines += ["", f"next: {' && '.join(explanation.next_commands)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _verdict(decision: Decision, obstacles: int, cautions: int) -> str:
+    artifact = f"{decision.name} {decision.subject.short}".strip()
+    by = f"policy {decision.policy.short} at {decision.effective_time}"
+    if decision.allowed:
+        return f"{artifact} passes {by}, with {cautions} cautions"
+    acted = "" if decision.mode == "enforce" else ", which is recorded and not enforced (mode audit)"
+    return f"{artifact} is refused by {by} for {obstacles} reasons{acted}"
+
+
+def _obstacles(decision: Decision, *statuses: Status) -> tuple[Obstacle, ...]:
+    by_code: dict[str, list[Finding]] = {}
+    for result in decision.with_status(*statuses):
+        by_code.setdefault(result.code, []).append(result)
+    described = _described(decision)
+    found = [
+        Obstacle(
+            code=code,
+            title=results[0].title,
+            severity=results[0].severity,
+            seen=_once(result.msg for result in results),
+            looked_at=_once(
+                described.get(digest, digest) for result in results for digest in result.evidence
+            ),
+            cures=_once(result.solution for result in results if result.solution),
+        )
+        for code, results in by_code.items()
+    ]
+    ranks = ("critical", "high", "medium", "low")
+    return tuple(sorted(found, key=lambda item: ranks.index(item.severity) if item.severity in ranks else 1))
+
+
+def _described(decision: Decision) -> dict[str, str]:
+    texts = {
+        item.digest: f"{short_name(item.predicate_type)} {item.digest}, signed by {item.signer} at {item.signed_at}"
+        for item in decision.inputs
+    }
+    for refused in (*decision.set_aside, *decision.rejected):
+        texts.setdefault(
+            refused.digest, f"{short_name(refused.predicate_type)} {refused.digest}, which does not count"
+        )
+    return texts
+
+
+def _next_commands(obstacles: tuple[Obstacle, ...]) -> tuple[str, ...]:
+    """Collect the commands for what is owed; what comes later in the pipeline is about what comes earlier."""
+    wanted = {
+        command
+        for obstacle in obstacles
+        if obstacle.code.startswith("evidence.")
+        for cure in obstacle.cures
+        if (command := cure.removeprefix("Make it with: ")) != cure
+    }
+    known = [command for command in _PIPELINE if command in wanted]
+    return tuple(known + sorted(wanted - set(_PIPELINE)))
+
+
+def _once(texts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))

@@ -1,0 +1,264 @@
+"""The gate: evidence and policy in, decision out.
+
+Two layers. The trust layer (`standing`) decides which evidence counts and what is owed. Rego then sees only the
+evidence that stands, and can add violations and warnings, never remove one. An artifact passes only if both
+layers are silent: any error of the engine, of a rule or in a rule's answer is itself a denial.
+
+Deterministic: the input document and the policy bundle determine the decision to the byte (but for `engine`, where
+another engine or machine evaluates them), which is what lets an auditor replay it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from pratique.errors import MalformedError
+from pratique.model.clock import format_time
+from pratique.model.digest import parse_digest, sha256_bytes
+from pratique.model.predicate import short_name
+from pratique.model.strict_json import canonical_json
+from pratique.policy.bundle import PolicyBundle
+from pratique.policy.decision import Decision, EngineUsed, EvidenceRefused, EvidenceUsed, Finding, Status
+from pratique.policy.engine import Engine, EngineError, RuleSet
+from pratique.policy.evidence import Evidence, GateInput, parse_input
+from pratique.policy.standing import Assessment, assess, definition_digest
+
+if TYPE_CHECKING:
+    from pratique.policy.rego_source import RuleInfo
+
+ENGINE_ERROR: Final = "engine.error"
+REJECTED: Final = "evidence.rejected"
+_OWED_TITLE: Final = "Accepted evidence of this type is there"
+
+
+class _MemberWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a rule may put into its set."""
+
+    code: str
+    msg: str
+    term: tuple[str, ...] = ()
+    solution: str = ""
+    evidence: tuple[str, ...] = ()
+    severity: str = ""
+
+
+class Gated(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision with the bytes it can be replayed from; all three are stored."""
+
+    decision: Decision
+    input_bytes: bytes
+    policy_bytes: bytes
+
+
+def evaluate(gate_input: GateInput, bundle: PolicyBundle, engine: Engine) -> Gated:
+    """Decide on one artifact.
+
+    Raises:
+        MalformedError: evidence that has no canonical JSON form.
+    """
+    input_bytes, policy_bytes = gate_input.encode(), bundle.encode()
+    return Gated(
+        decision=replay(input_bytes, policy_bytes, engine), input_bytes=input_bytes, policy_bytes=policy_bytes
+    )
+
+
+def replay(input_bytes: bytes, policy_bytes: bytes, engine: Engine) -> Decision:
+    """Decide from stored bytes; `evaluate` goes through here, so that a replay cannot differ from it.
+
+    Raises:
+        EvidenceInvalidError: bytes that are no input document or no policy bundle.
+    """
+    gate_input, bundle = parse_input(input_bytes), PolicyBundle.parse(policy_bytes)
+    assessment = assess(gate_input, bundle.requirements)
+    results = [*_owed(assessment), *_rejected(gate_input)]
+    used = EngineUsed(name=engine.name, version=engine.version)
+    data = msgspec.to_builtins(bundle.data)
+    try:
+        answer = engine.evaluate(bundle.modules, data, rego_input(gate_input, assessment))
+        results += _rule_results(answer.sets, bundle, assessment)
+        used = msgspec.structs.replace(used, isolation=answer.isolation)
+    except EngineError as error:
+        results += _engine_error(error, bundle)
+    results.sort(key=lambda result: result.order)
+    denied = any(result.status in {Status.VIOLATION, Status.ERROR} for result in results)
+    return Decision(
+        subject=gate_input.subject,
+        name=gate_input.name,
+        decision="deny" if denied or not results else "allow",
+        mode=gate_input.mode,
+        effective_time=format_time(gate_input.effective_time),
+        policy=sha256_bytes(policy_bytes),
+        rule_data=sha256_bytes(canonical_json(data)),
+        input=sha256_bytes(input_bytes),
+        engine=used,
+        inputs=tuple(_used(item) for items in assessment.standing.values() for item in items),
+        set_aside=tuple(
+            _refused(item.evidence.predicate_type, str(item.evidence.digest), item.reason)
+            for item in assessment.set_aside
+        ),
+        rejected=tuple(
+            _refused(item.predicate_type, str(item.digest), item.reason) for item in gate_input.rejected
+        ),
+        results=tuple(results),
+    )
+
+
+def differences(recorded: Decision, replayed: Decision) -> tuple[str, ...]:
+    """Name the members in which a replay differs from the record; the engine's own description is not one."""
+    return tuple(
+        name
+        for name in Decision.__struct_fields__
+        if name != "engine" and getattr(recorded, name) != getattr(replayed, name)
+    )
+
+
+def rego_input(gate_input: GateInput, assessment: Assessment) -> dict[str, Any]:
+    """Build what rules see as `input`: the artifact, the time, and the evidence that stands by short name."""
+    return {
+        "subject": {"name": gate_input.name, "digest": gate_input.subject.digest_set},
+        "effective_time": format_time(gate_input.effective_time),
+        "evidence": {
+            short: [_rego_evidence(short, item) for item in items]
+            for short, items in assessment.standing.items()
+        },
+    }
+
+
+def _rego_evidence(short: str, item: Evidence) -> dict[str, Any]:
+    document = {
+        "digest": str(item.digest),
+        "signer": item.signer,
+        "signed_at": format_time(item.signed_at),
+        "predicate": item.predicate,
+    }
+    definition = definition_digest(item.predicate) if short == "provenance" else None
+    return document | ({"definition_digest": str(definition)} if definition else {})
+
+
+def _owed(assessment: Assessment) -> list[Finding]:
+    violations = [
+        Finding(
+            code=f"evidence.{owed.short}",
+            status=Status.VIOLATION,
+            msg=owed.message,
+            title=_OWED_TITLE,
+            severity="critical",
+            solution=f"Make it with: {owed.command}",
+            evidence=tuple(str(digest) for digest in owed.evidence),
+        )
+        for owed in assessment.owed
+    ]
+    return violations + [
+        Finding(
+            code=f"evidence.{short}",
+            status=Status.SUCCESS,
+            title=_OWED_TITLE,
+            severity="critical",
+            evidence=tuple(str(item.digest) for item in assessment.standing[short]),
+        )
+        for short in assessment.met
+    ]
+
+
+def _rejected(gate_input: GateInput) -> list[Finding]:
+    """Evidence that does not verify counts for nothing; that it is there at all is worth a look."""
+    return [
+        Finding(
+            code=REJECTED,
+            status=Status.WARNING,
+            msg=f"{short_name(item.predicate_type)} evidence {item.digest} did not verify: {item.reason}",
+            title="All evidence about the artifact verifies",
+            severity="high",
+            term=(str(item.digest),),
+            solution="Find out where it came from: pratique verify",
+            evidence=(str(item.digest),),
+        )
+        for item in gate_input.rejected
+    ]
+
+
+def _rule_results(sets: tuple[RuleSet, ...], bundle: PolicyBundle, assessment: Assessment) -> list[Finding]:
+    """Turn the rules' answers into results, and list every known code that stayed silent."""
+    found = [_rule_finding(rule_set, member, bundle) for rule_set in sets for member in rule_set.members]
+    fired = {result.code for result in found}
+    return found + [
+        _silent(info, assessment) for code, info in sorted(bundle.rules.items()) if code not in fired
+    ]
+
+
+def _rule_finding(rule_set: RuleSet, member: Any, bundle: PolicyBundle) -> Finding:
+    where = f"{rule_set.package}.{rule_set.name}"
+    try:
+        wire = msgspec.convert(member, _MemberWire)
+        evidence = tuple(str(parse_digest(text)) for text in wire.evidence)
+    except (msgspec.ValidationError, MalformedError) as error:
+        raise EngineError("eval", f"{where} holds what is no finding: {error}") from error
+    info = bundle.rules.get(wire.code)
+    if info is None:
+        raise EngineError("eval", f"{where} reports code {wire.code!r}, which no METADATA declares")
+    return Finding(
+        code=wire.code,
+        status=Status.WARNING if rule_set.name.split("_")[0] == "warn" else Status.VIOLATION,
+        msg=wire.msg,
+        title=info.title,
+        severity=wire.severity or info.severity,
+        term=wire.term,
+        solution=wire.solution or info.solution,
+        evidence=evidence,
+        controls=info.controls,
+    )
+
+
+def _silent(info: RuleInfo, assessment: Assessment) -> Finding:
+    looked_at = assessment.standing.get(info.needs, ())
+    skipped = bool(info.needs) and not looked_at
+    return Finding(
+        code=info.code,
+        status=Status.SKIPPED if skipped else Status.SUCCESS,
+        msg=f"no accepted {info.needs} evidence to look at" if skipped else "",
+        title=info.title,
+        severity=info.severity,
+        evidence=tuple(str(item.digest) for item in looked_at),
+        controls=info.controls,
+    )
+
+
+def _engine_error(error: EngineError, bundle: PolicyBundle) -> list[Finding]:
+    failed = Finding(
+        code=ENGINE_ERROR,
+        status=Status.ERROR,
+        msg=f"{error.phase}: {error.message}",
+        title="The rules could be evaluated",
+        severity="critical",
+        term=(error.phase,),
+        solution="Correct the rule, or the evidence it stumbles over; no rule counts until all can be evaluated.",
+    )
+    skipped = [
+        Finding(
+            code=code,
+            status=Status.SKIPPED,
+            msg="the rules could not be evaluated",
+            title=info.title,
+            severity=info.severity,
+            controls=info.controls,
+        )
+        for code, info in sorted(bundle.rules.items())
+    ]
+    return [failed, *skipped]
+
+
+def _used(item: Evidence) -> EvidenceUsed:
+    return EvidenceUsed(
+        predicate_type=item.predicate_type,
+        digest=str(item.digest),
+        signer=item.signer,
+        signer_kind=item.signer_kind,
+        signed_at=format_time(item.signed_at),
+        log_index=item.log_index,
+    )
+
+
+def _refused(predicate_type: str, digest: str, reason: str) -> EvidenceRefused:
+    return EvidenceRefused(predicate_type=predicate_type, digest=digest, reason=reason)

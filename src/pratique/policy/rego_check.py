@@ -1,0 +1,262 @@
+"""Static checks on parsed Rego that the engine itself makes late, or not at all.
+
+Regorus reports an undefined function, a wrong number of arguments, recursion or a forbidden function only when
+evaluation reaches the line, and some things (`http.send`, a `data` reference to nothing) never; a rule that is
+wrong but unreached is a rule that silently passes. So the syntax tree is walked before anything is evaluated.
+The tree, not the text, is what is checked: it is what the engine runs, and in it neither a comment, a string nor
+`http["send"]` can hide a call.
+
+Standard library only: the engine's worker process imports it.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pratique.policy.builtins import ARITY
+
+Node = Any
+_ENTRY = re.compile(r"(deny|violation|warn)(_\w+)*\Z")
+
+
+class RegoError(Exception):
+    """A module that is refused; `phase` is `compile` or `capability`."""
+
+    def __init__(self, phase: str, message: str) -> None:
+        super().__init__(message)
+        self.phase = phase
+
+
+class Module:
+    """One parsed module: its package, imports and rules."""
+
+    def __init__(self, tree: Node) -> None:
+        self.file: str = tree["source"]["file"]
+        ast = tree["ast"]
+        package = path_of(ast["package"]["refr"])
+        if package is None or not all(re.fullmatch(r"[A-Za-z_]\w*", part) for part in package):
+            raise RegoError("compile", f"{self.file}: the package name must be plain words joined by dots")
+        self.package: tuple[str, ...] = package
+        self.imports = dict(self._import(node, tree["source"]["contents"]) for node in ast["imports"])
+        self.rules = [(self._name(rule), rule) for rule in ast["rules"]]
+
+    def _import(self, node: Node, contents: str) -> tuple[str, tuple[str, ...]]:
+        path = path_of(node["refr"])
+        if path is None or path[0] not in {"data", "input", "rego", "future"}:
+            raise RegoError("compile", f"{self.where(node)}: only data, input and rego.v1 can be imported")
+        alias = node.get("as")
+        raw = contents.encode("utf-8")
+        return (raw[alias["start"] : alias["end"]].decode() if alias else path[-1]), path
+
+    @staticmethod
+    def _name(rule: Node) -> str:
+        head = rule["Default"] if "Default" in rule else next(iter(rule["Spec"]["head"].values()))
+        node = head["refr"]
+        while "Var" not in node:
+            node = next(iter(node.values()))["refr"]
+        name: str = node["Var"]["value"]
+        return name
+
+    def where(self, node: Node) -> str:
+        """Give `file:line` of a node, as far as it has one."""
+        span = node.get("span") or next(
+            (value["span"] for value in node.values() if isinstance(value, dict) and "span" in value), None
+        )
+        return f"{self.file}:{span['line']}" if span else self.file
+
+
+def check(trees: list[Node]) -> list[tuple[str, str]]:
+    """Check all modules together, and list the entry points as (package, rule name).
+
+    Raises:
+        RegoError: see the module's description; the first offence found, in a fixed order.
+    """
+    modules = sorted((Module(tree) for tree in trees), key=lambda module: module.file)
+    rules = {(*module.package, name) for module in modules for name, _ in module.rules}
+    functions = _functions(modules)
+    entries: set[tuple[str, str]] = set()
+    for module in modules:
+        entries |= _entry_points(module)
+        for _, rule in module.rules:
+            _check_calls(module, rule, functions)
+            _check_data(module, rule, rules)
+    _check_recursion(modules, rules)
+    return sorted(entries)
+
+
+def path_of(node: Node) -> tuple[str, ...] | None:
+    """Give a reference's path if all its parts are fixed: `a.b`, `a["b"]`; None otherwise."""
+    if "Var" in node:
+        return (node["Var"]["value"],)
+    if "RefDot" in node:
+        below = path_of(node["RefDot"]["refr"])
+        return below and (*below, node["RefDot"]["field"][1])
+    if "RefBrack" in node and "String" in node["RefBrack"]["index"]:
+        below = path_of(node["RefBrack"]["refr"])
+        return below and (*below, node["RefBrack"]["index"]["String"]["value"])
+    return None
+
+
+def _entry_points(module: Module) -> set[tuple[str, str]]:
+    found = set()
+    for name, rule in module.rules:
+        if _ENTRY.match(name):
+            if "Set" not in rule.get("Spec", {}).get("head", {}):
+                raise RegoError(
+                    "compile",
+                    f"{module.where(next(iter(rule.values())))}: {name} is not a set of findings;"
+                    f" write `{name} contains finding if {{ … }}`",
+                )
+            found.add((".".join(module.package), name))
+    if not found:
+        raise RegoError(
+            "compile",
+            f"{module.file}: no rule named deny or warn, so nothing in it could ever refuse anything",
+        )
+    return found
+
+
+def _functions(modules: list[Module]) -> dict[tuple[str, ...], int]:
+    found: dict[tuple[str, ...], int] = {}
+    for module in modules:
+        for name, rule in module.rules:
+            head = rule.get("Spec", {}).get("head", {})
+            if "Func" in head:
+                found[*module.package, name] = len(head["Func"]["args"])
+    return found
+
+
+def _check_calls(module: Module, rule: Node, functions: dict[tuple[str, ...], int]) -> None:
+    for node in _walk(rule):
+        for mod in node.get("with_mods") or ():
+            target = path_of(mod["refr"])
+            if target is None or _resolve(module, target)[0] not in {"input", "data"}:
+                raise RegoError("capability", f"{module.where(mod)}: `with` may replace input and data only")
+        call = node.get("Call")
+        if call is None:
+            continue
+        path = path_of(call["fcn"])
+        if path is None:
+            raise RegoError("capability", f"{module.where(call)}: a function must be called by its name")
+        arity = _arity(module, path, functions)
+        name, given = ".".join(path), len(call["params"])
+        if arity is None:
+            raise RegoError(
+                "capability",
+                f"{module.where(call)}: {name} is no function that rules may call (docs/policy.md lists them)",
+            )
+        if given != arity:
+            raise RegoError("compile", f"{module.where(call)}: {name} takes {arity} arguments, not {given}")
+
+
+def _arity(module: Module, path: tuple[str, ...], functions: dict[tuple[str, ...], int]) -> int | None:
+    resolved = _resolve(module, path)
+    if resolved[0] == "data":
+        return functions.get(resolved[1:])
+    return functions.get((*module.package, *path), ARITY.get(".".join(path)))
+
+
+def _check_data(module: Module, rule: Node, rules: set[tuple[str, ...]]) -> None:
+    """Refuse a reference into `data` that leads to no rule and no rule data: it would be silently undefined."""
+    for node, path in _references(rule):
+        full = _resolve(module, path)
+        if full[0] != "data" or full[1:2] == ("rule_data",):
+            continue
+        if not _reachable(full[1:], rules):
+            inner = next(iter(node.values()))
+            raise RegoError(
+                "compile", f"{module.where(inner)}: {'.'.join(full)} is neither a rule nor rule data"
+            )
+
+
+def _check_recursion(modules: list[Module], rules: set[tuple[str, ...]]) -> None:
+    edges: dict[tuple[str, ...], set[tuple[str, ...]]] = {name: set() for name in rules}
+    for module in modules:
+        for name, rule in module.rules:
+            spec = rule.get("Spec", {"head": {}, "bodies": []})
+            heads = [value for head in spec["head"].values() for key, value in head.items() if key != "refr"]
+            for _, path in _references([heads, spec["bodies"]]):
+                edges[*module.package, name] |= _targets(module, path, rules)
+    done: set[tuple[str, ...]] = set()
+    for start in sorted(edges):
+        _visit(start, edges, done)
+
+
+def _visit(
+    start: tuple[str, ...], edges: dict[tuple[str, ...], set[tuple[str, ...]]], done: set[tuple[str, ...]]
+) -> None:
+    trail = [start]
+    pending = [iter(sorted(edges[start]))] if start not in done else []
+    while pending:
+        following = next(pending[-1], None)
+        if following is None:
+            done.add(trail.pop())
+            pending.pop()
+        elif following in trail:
+            cycle = [*trail[trail.index(following) :], following]
+            raise RegoError("compile", "recursion: " + " → ".join(".".join(name) for name in cycle))
+        elif following not in done:
+            trail.append(following)
+            pending.append(iter(sorted(edges[following])))
+
+
+def _targets(module: Module, path: tuple[str, ...], rules: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """Find the rules that a reference may evaluate; a dynamic one may reach everything below its fixed part."""
+    full = _resolve(module, path)
+    if full[0] == "data":
+        return _reachable(full[1:], rules) if full[1:2] != ("rule_data",) else set()
+    return {(*module.package, path[0])} & rules
+
+
+def _reachable(path: tuple[str, ...], rules: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    return {name for name in rules if name == path[: len(name)] or path == name[: len(path)]}
+
+
+def _resolve(module: Module, path: tuple[str, ...]) -> tuple[str, ...]:
+    imported = module.imports.get(path[0])
+    return (*imported, *path[1:]) if imported and path[0] not in {"data", "input"} else path
+
+
+def _walk(node: Node) -> Any:
+    """Yield every object of the tree, without recursion."""
+    pending = [node]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            yield item
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend(item)
+
+
+def _references(root: Node) -> Any:
+    """Yield each whole reference once, with the fixed part of its path that starts at a variable."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, list):
+            pending.extend(node)
+        elif isinstance(node, dict):
+            if not node.keys() & {"Var", "RefDot", "RefBrack"}:
+                pending.extend(node.values())
+            elif path := _fixed_part(node, pending):
+                yield node, path
+
+
+def _fixed_part(node: Node, pending: list[Node]) -> tuple[str, ...]:
+    """Walk down a reference; what is not part of its path (an index, a call it starts from) goes to `pending`."""
+    parts: list[str | None] = []
+    while "Var" not in node:
+        if "RefDot" in node:
+            node, part = node["RefDot"]["refr"], node["RefDot"]["field"][1]
+        elif "RefBrack" in node:
+            index = node["RefBrack"]["index"]
+            node, part = node["RefBrack"]["refr"], index.get("String", {}).get("value")
+            pending.append(index)
+        else:
+            pending.append(node)
+            return ()
+        parts.append(part)
+    path = [node["Var"]["value"], *reversed(parts)]
+    return tuple(path[: path.index(None)] if None in path else path)

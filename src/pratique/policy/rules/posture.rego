@@ -1,0 +1,101 @@
+# Runner posture: what the machine that builds looked like before it built.
+package pratique.posture
+
+import rego.v1
+
+known_results := {"pass", "fail", "not-applicable", "unknown"}
+
+known_severities := {"critical", "high", "medium", "low"}
+
+# METADATA
+# title: The runner was measured, before the build
+# description: A runner that was not looked at may be anything.
+# custom:
+#   short_name: measured
+#   severity: critical
+#   needs: runner-posture
+#   solution: Build with: pratique build
+#   controls: [SSDF:PO.5.1]
+deny contains finding if {
+	some item in input.evidence["runner-posture"]
+	not measured(item.predicate)
+	finding := {
+		"code": "posture.measured",
+		"msg": "the runner posture holds no checks made before the build",
+		"term": [],
+		"evidence": [item.digest],
+	}
+}
+
+measured(predicate) if {
+	predicate.phase == "before-build"
+	is_array(predicate.checks)
+	count(predicate.checks) > 0
+}
+
+# METADATA
+# title: No critical runner check failed
+# description: A machine with a critical weakness can alter what it builds.
+# custom:
+#   short_name: critical
+#   severity: critical
+#   needs: runner-posture
+#   solution: Fix the runner as the check says, then build again: pratique build
+#   controls: [SSDF:PO.5.1, SSDF:PO.5.2]
+deny contains finding if {
+	some item in input.evidence["runner-posture"]
+	some check in item.predicate.checks
+	result(check) == "fail"
+	severity(check) == "critical"
+	finding := about("posture.critical", item, check, "failed")
+}
+
+# METADATA
+# title: No high runner check failed, and every critical one could be made
+# description: What weakens the runner without opening it, and what could not be looked at.
+# custom:
+#   short_name: high
+#   severity: high
+#   needs: runner-posture
+#   solution: Fix the runner as the check says; see all checks with: pratique runner check
+#   controls: [SSDF:PO.5.1]
+warn contains finding if {
+	some item in input.evidence["runner-posture"]
+	some check in item.predicate.checks
+	result(check) == "fail"
+	severity(check) == "high"
+	finding := about("posture.high", item, check, "failed")
+}
+
+warn contains finding if {
+	some item in input.evidence["runner-posture"]
+	some check in item.predicate.checks
+	result(check) == "unknown"
+	severity(check) == "critical"
+	finding := about("posture.high", item, check, "could not be checked")
+}
+
+# Anything that is no known result counts as failed, and anything that is no known severity as critical if it is
+# absent or malformed; `unknown` is a severity of its own and counts as high.
+result(check) := check.result if check.result in known_results
+
+result(check) := "fail" if not check.result in known_results
+
+severity(check) := check.severity if check.severity in known_severities
+
+severity(check) := "high" if check.severity == "unknown"
+
+severity(check) := "critical" if {
+	not check.severity in known_severities
+	not check.severity == "unknown"
+}
+
+about(code, item, check, what) := {
+	"code": code,
+	"msg": sprintf("runner check %v %s: %v", [id(check), what, object.get(check, "title", "(untitled)")]),
+	"term": [sprintf("%v", [id(check)])],
+	"solution": sprintf("%v", [object.get(check, "fix", "")]),
+	"evidence": [item.digest],
+}
+
+id(check) := object.get(check, "id", "(unnamed)")

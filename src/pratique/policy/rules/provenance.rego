@@ -1,0 +1,143 @@
+# Build provenance: SLSA provenance v1, signed by the builder.
+# Each check proves the good case and denies everything else, so a member that is absent or has another shape denies.
+package pratique.provenance
+
+import rego.v1
+
+settings := data.rule_data.provenance
+
+# METADATA
+# title: The build ran without a network
+# description: A build that can reach the network can use inputs that no record names.
+# custom:
+#   short_name: isolated
+#   severity: critical
+#   needs: provenance
+#   solution: Build with: pratique build
+#   controls: [SSDF:PO.5.1, SSDF:PW.6.2]
+deny contains finding if {
+	some item in input.evidence.provenance
+	not isolated(item.predicate)
+	finding := {
+		"code": "provenance.isolated",
+		"msg": "the provenance does not say that the build ran without a network",
+		"term": [],
+		"evidence": [item.digest],
+	}
+}
+
+isolated(predicate) if predicate.buildDefinition.internalParameters.isolation.network == "none"
+
+# METADATA
+# title: Every input of the build is named by digest
+# description: An input without a digest can be replaced without anyone noticing.
+# custom:
+#   short_name: inputs-pinned
+#   severity: critical
+#   needs: provenance
+#   solution: Lock the inputs with hashes and build again: pratique build
+#   controls: [SSDF:PS.3.2, SSDF:PW.4.4]
+deny contains finding if {
+	some item in input.evidence.provenance
+	not names_inputs(item.predicate)
+	finding := {
+		"code": "provenance.inputs-pinned",
+		"msg": "the provenance lists no inputs at all",
+		"term": [],
+		"evidence": [item.digest],
+	}
+}
+
+deny contains finding if {
+	some item in input.evidence.provenance
+	some position, entry in item.predicate.buildDefinition.resolvedDependencies
+	not pinned(entry)
+	finding := {
+		"code": "provenance.inputs-pinned",
+		"msg": sprintf("input %s has no digest", [label(entry, position)]),
+		"term": [label(entry, position)],
+		"evidence": [item.digest],
+	}
+}
+
+names_inputs(predicate) if {
+	is_array(predicate.buildDefinition.resolvedDependencies)
+	count(predicate.buildDefinition.resolvedDependencies) > 0
+}
+
+pinned(entry) if regex.match(`^[0-9a-f]{64}$`, entry.digest.sha256)
+
+pinned(entry) if regex.match(`^([0-9a-f]{40}|[0-9a-f]{64})$`, entry.digest.gitCommit)
+
+label(entry, position) := sprintf("%v", [object.get(entry, "name", object.get(entry, "uri", position))])
+
+# METADATA
+# title: The builder is the identity that signed, or one that is expected
+# description: Who claims to have built must be who vouches for it.
+# custom:
+#   short_name: builder
+#   severity: critical
+#   needs: provenance
+#   solution: Name the builder under provenance.builders in the rule data, or build with: pratique build
+#   controls: [SSDF:PO.5.1, SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.provenance
+	not expected_builder(item)
+	finding := {
+		"code": "provenance.builder",
+		"msg": sprintf("builder %v is neither the signer %s nor expected by the policy", [builder(item), item.signer]),
+		"term": [sprintf("%v", [builder(item)])],
+		"evidence": [item.digest],
+	}
+}
+
+expected_builder(item) if item.predicate.runDetails.builder.id == item.signer
+
+expected_builder(item) if item.predicate.runDetails.builder.id in settings.builders
+
+builder(item) := object.get(item.predicate, ["runDetails", "builder", "id"], "(none)")
+
+# METADATA
+# title: The source was committed
+# description: Uncommitted changes are in the artifact and in nobody's review.
+# custom:
+#   short_name: source-clean
+#   severity: high
+#   needs: provenance
+#   solution: Commit or discard the changes and build again: pratique build
+#   controls: [SSDF:PS.1.1, SSDF:PW.7.2]
+deny contains finding if {
+	settings.dirty_source != "warn"
+	some finding in dirty
+}
+
+warn contains finding if {
+	settings.dirty_source == "warn"
+	some finding in dirty
+}
+
+dirty contains finding if {
+	some item in input.evidence.provenance
+	some entry in item.predicate.buildDefinition.resolvedDependencies
+	not clean(object.get(entry, "annotations", {}))
+	finding := uncommitted(item, object.get(entry, "name", "source"))
+}
+
+dirty contains finding if {
+	some item in input.evidence.provenance
+	not clean(object.get(item.predicate, ["buildDefinition", "externalParameters", "source"], {}))
+	finding := uncommitted(item, "source")
+}
+
+# Clean unless it says that it is dirty; `dirty` in any shape but false says so.
+clean(members) if {
+	is_object(members)
+	object.get(members, "dirty", false) == false
+}
+
+uncommitted(item, name) := {
+	"code": "provenance.source-clean",
+	"msg": sprintf("source %v had uncommitted changes when it was built", [name]),
+	"term": [sprintf("%v", [name])],
+	"evidence": [item.digest],
+}
