@@ -31,6 +31,7 @@ class SettableClock:
         self.moment = moment
 
     def __call__(self) -> datetime:
+        """Give the moment it is set to."""
         return self.moment
 
     def advance(self, **amount: float) -> datetime:

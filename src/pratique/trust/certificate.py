@@ -16,7 +16,7 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from pratique.errors import MalformedError, SignatureInvalidError
+from pratique.errors import SignatureInvalidError
 from pratique.trust.identity import Identity
 
 if TYPE_CHECKING:
@@ -26,20 +26,6 @@ if TYPE_CHECKING:
 
 OID_ISSUER_V1: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 OID_ISSUER_V2: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
-
-
-def load_certificate(der: bytes) -> x509.Certificate:
-    """Parse a certificate.
-
-    Raises:
-        MalformedError: not one, or one whose extensions do not parse.
-    """
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        _ = certificate.extensions, certificate.subject, certificate.issuer
-    except (ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
-        raise MalformedError(f"the certificate does not parse: {error}") from error
-    return certificate
 
 
 def verify_chain(leaf: x509.Certificate, root: TrustedRoot, at: datetime) -> x509.Certificate:

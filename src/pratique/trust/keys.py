@@ -1,4 +1,4 @@
-"""People's P-256 keys: making, keeping and loading them. Private keys are PKCS#8 PEM files of mode 0600."""
+"""Keys and certificates: parsing them, and a person's P-256 key as a file (PKCS#8 PEM, mode 0600)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -45,6 +46,20 @@ def load_p256_spki(der: bytes) -> ec.EllipticCurvePublicKey:
     if spki(checked) != der:
         raise MalformedError("the public key is not in its one DER spelling")
     return checked
+
+
+def load_certificate(der: bytes, *, what: str = "the certificate") -> x509.Certificate:
+    """Parse a certificate, and all of it that is looked at later, so that what fails to parse fails here.
+
+    Raises:
+        MalformedError: not a certificate, or one with parts that do not parse.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
+    except Exception as error:  # the parser raises a dozen unrelated classes at hostile bytes
+        raise MalformedError(f"{what} does not parse: {error}") from error
+    return certificate
 
 
 def spki(key: ec.EllipticCurvePublicKey) -> bytes:

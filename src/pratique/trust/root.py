@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-from cryptography import x509
 
 from pratique.errors import MalformedError
 from pratique.model.clock import format_time, parse_time
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.trust.encoding import b64decode, b64encode
+from pratique.trust.keys import load_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from cryptography import x509
 
 MEDIA_TYPE: Final = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 MAX_ROOT_BYTES: Final = 4 * 1024 * 1024
@@ -85,12 +87,8 @@ class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
         Raises:
             MalformedError: one of them is not a certificate.
         """
-        try:
-            return tuple(x509.load_der_x509_certificate(item) for item in self.chain)
-        except ValueError as error:
-            raise MalformedError(
-                f"trusted root: a certificate of {self.subject[1]} does not parse"
-            ) from error
+        what = f"trusted root: a certificate of {self.subject[1]}"
+        return tuple(load_certificate(item, what=what) for item in self.chain)
 
 
 class TrustedRoot(msgspec.Struct, frozen=True):

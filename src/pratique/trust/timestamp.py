@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MIN_CHAIN: Final = 2
 MIN_RSA_BITS: Final = 2048
 MAX_TOKEN_BYTES: Final = 64 * 1024
+_VERSIONS: Final = [3, 1]  # RFC 5652 §5.1, §5.3: content that is not plain data, signer by issuer and serial
 
 
 def verify_timestamp(token: bytes, data: bytes, root: TrustedRoot) -> datetime:
@@ -30,11 +31,7 @@ def verify_timestamp(token: bytes, data: bytes, root: TrustedRoot) -> datetime:
     """
     if len(token) > MAX_TOKEN_BYTES:
         raise MalformedError(f"the timestamp has {len(token)} bytes, more than {MAX_TOKEN_BYTES}")
-    try:
-        response = rfc3161_client.decode_timestamp_response(token)
-        moment = response.tst_info.gen_time.astimezone(UTC)
-    except ValueError as error:
-        raise MalformedError(f"the timestamp does not parse: {error}") from error
+    response, moment = _decode(token)
     reasons: list[str] = []
     for authority in root.timestamp_authorities:
         if not authority.valid_for.contains(moment):
@@ -42,7 +39,7 @@ def verify_timestamp(token: bytes, data: bytes, root: TrustedRoot) -> datetime:
             continue
         try:
             _verifier(authority).verify_message(response, data)
-        except (rfc3161_client.VerificationError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001 - hostile bytes in a foreign parser: whatever it raises, refuse
             reasons.append(f"{authority.subject[1]}: {error}")
         else:
             return moment
@@ -50,6 +47,20 @@ def verify_timestamp(token: bytes, data: bytes, root: TrustedRoot) -> datetime:
         "no timestamp authority of the trusted root signed it"
         f" ({'; '.join(reasons) or 'the root names none'})"
     )
+
+
+def _decode(token: bytes) -> tuple[rfc3161_client.TimeStampResponse, datetime]:
+    """Parse a response; CMS leaves the two versions unsigned, so that they have to be what they must be."""
+    try:
+        response = rfc3161_client.decode_timestamp_response(token)
+        signers = list(response.signed_data.signer_infos)
+        versions = [response.signed_data.version, *(signer.version for signer in signers)]
+        moment = response.tst_info.gen_time.astimezone(UTC)
+    except ValueError as error:
+        raise MalformedError(f"the timestamp does not parse: {error}") from error
+    if versions != _VERSIONS:
+        raise MalformedError("the timestamp is not CMS SignedData version 3 with one signer of version 1")
+    return response, moment
 
 
 def _verifier(authority: CertificateAuthority) -> rfc3161_client.Verifier:

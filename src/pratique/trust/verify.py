@@ -16,11 +16,11 @@ from pratique.errors import EvidenceInvalidError, MalformedError, SignatureInval
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.trust.bundle import Bundle, Signed, key_id_of, parse_bundle
-from pratique.trust.certificate import certificate_identity, load_certificate, signing_key, verify_chain
+from pratique.trust.certificate import certificate_identity, signing_key, verify_chain
 from pratique.trust.entry import KIND, hashedrekord_body
 from pratique.trust.envelope import pae
 from pratique.trust.identity import EnrolledKey, Identity
-from pratique.trust.keys import load_p256_spki
+from pratique.trust.keys import load_certificate, load_p256_spki
 from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.note import Checkpoint, log_key_id, verify_checkpoint
 from pratique.trust.root import KEY_ED25519, LogInstance, TrustedRoot
