@@ -1,0 +1,75 @@
+"""Who may make which claim in a package (pure): roles of the embedded authority, and enrolled people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pratique.errors import EvidenceInvalidError
+from pratique.model import predicate as p
+from pratique.trust.identity import EnrolledKey, Identity, role_identity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pratique.model.digest import Digest
+    from pratique.trust.root import TrustedRoot
+    from pratique.trust.statement import Statement
+    from pratique.trust.verify import Verified
+
+_ROLES: Final = {
+    p.RUNNER_POSTURE: "runner",
+    p.PROVENANCE: "builder",
+    p.REBUILD: "rebuilder",
+    p.SBOM: "scanner",
+    p.VULNS: "scanner",
+    p.VSA: "verifier",
+    p.DEPLOYMENT: "deployer",
+    p.ENROLMENT: "administrator",
+    p.AUDIT_SEAL: "administrator",
+}
+
+
+def administrator_of(root: TrustedRoot) -> Identity:
+    """Give the one identity that may enrol people and seal packages under a root.
+
+    Raises:
+        EvidenceInvalidError: a root of several logs, which has no one trust domain.
+    """
+    if len(root.tlogs) != 1:
+        raise EvidenceInvalidError(f"a trusted root with {len(root.tlogs)} logs, not one trust domain's")
+    return role_identity(root.tlogs[0].origin, "administrator")
+
+
+def verify_signer(verified: Verified, administrator: Identity, keys: Mapping[str, EnrolledKey]) -> None:
+    """Verify that a signer may make the claim it signed. Claims of other kinds are anyone's to make.
+
+    Raises:
+        EvidenceInvalidError: another role's claim, or an approval by anyone but the enrolled person it names.
+    """
+    kind = verified.statement.predicate_type
+    if role := _ROLES.get(kind):
+        domain = administrator.subject.removeprefix("spiffe://").partition("/")[0]
+        if verified.signer != role_identity(domain, role):
+            raise EvidenceInvalidError(
+                f"a {p.short_name(kind)} signed by {verified.signer}, not by the {role}"
+            )
+    elif kind == p.APPROVAL:
+        _verify_person(verified, keys)
+
+
+def _verify_person(verified: Verified, keys: Mapping[str, EnrolledKey]) -> None:
+    person = verified.statement.predicate.get("person")
+    enrolled = keys.get(verified.signer.subject) if verified.signer.kind == "key" else None
+    if enrolled is None:
+        raise EvidenceInvalidError(f"an approval signed by {verified.signer}, who is not an enrolled person")
+    if enrolled.person != person:
+        raise EvidenceInvalidError(
+            f"an approval in the name of {str(person)[:80]!r}, by {enrolled.person}'s key"
+        )
+    if not enrolled.roles_at(verified.signed_at):
+        raise EvidenceInvalidError(f"an approval by {enrolled.person}, who held no role when signing")
+
+
+def subject_digests(statement: Statement) -> set[Digest]:
+    """Give the SHA-256 digests a statement is about."""
+    return {subject.sha256 for subject in statement.subjects if "sha256" in subject.digest}
