@@ -25,6 +25,10 @@ _POLL_SECONDS = 0.02
 _SYNC_ONE_BY_ONE = 8
 
 
+class LockBusyError(InfrastructureError):
+    """Somebody else holds the lock, and kept it for longer than we would wait."""
+
+
 def write_atomic(path: Path, data: bytes, mode: int = 0o600) -> None:
     """Write a file so that a crash leaves the old bytes or the new, and the new survive once this returns.
 
@@ -168,7 +172,8 @@ def locked(path: Path, *, wait: float = 10.0, shared: bool = False) -> Iterator[
         shared: let other shared holders in, and keep exclusive ones out.
 
     Raises:
-        InfrastructureError: another process kept it for longer than `wait`, or it cannot be made.
+        LockBusyError: another process kept it for longer than `wait`.
+        InfrastructureError: it cannot be made.
     """
     try:
         make_folder(path.parent)
@@ -198,10 +203,10 @@ def _acquire(handle: int, path: Path, kind: int, wait: float) -> None:
             return
 
 
-def _busy(handle: int, path: Path, wait: float) -> InfrastructureError:
+def _busy(handle: int, path: Path, wait: float) -> LockBusyError:
     holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
     who = f"process {holder}" if holder else "another process"
-    return InfrastructureError(
+    return LockBusyError(
         f"{path} is held by {who}, and was not free within {wait:g} s",
         hint=f"let it finish, or see what it is: ps -fp {holder}" if holder else "try again",
     )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pratique.errors import EvidenceInvalidError, InfrastructureError
 from pratique.model.digest import Digest, parse_digest, sha256_bytes
 from pratique.store.atomic import (
+    LockBusyError,
     locked,
     make_folder,
     remove_temporary,
@@ -161,7 +162,7 @@ class BlobStore:
         self._cleaned = True
         if not self._scratch.is_dir():
             return
-        with suppress(InfrastructureError), locked(self._lock, wait=0):
+        with suppress(LockBusyError), locked(self._lock, wait=0):
             remove_temporary(self._scratch)
 
     def _clean_once(self) -> None:

@@ -1,0 +1,190 @@
+"""The sequencer: which entry comes when, and every tree head ever signed, in one SQLite file.
+
+A batch of entries and the checkpoint over it are committed in one transaction, on the disk before anything is
+published. A head's size is a primary key, and a new head is accepted only on top of the one it was computed
+from, so no second checkpoint for one size can be kept, and only what is kept is published.
+"""
+
+from __future__ import annotations
+
+import weakref
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from pratique.errors import EvidenceInvalidError, InfrastructureError
+from pratique.journal.sqlite import connect, transaction, translated
+from pratique.model.digest import Digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+SCHEMA_VERSION: Final = 1
+_SCHEMA: Final = (
+    "CREATE TABLE log (origin TEXT NOT NULL, key_id BLOB NOT NULL) STRICT",
+    "CREATE TABLE heads (size INTEGER PRIMARY KEY, root BLOB NOT NULL, checkpoint TEXT NOT NULL) STRICT",
+    # signed: what the bundle is made of, until it is made; bundle: its SHA-256, from then on
+    """CREATE TABLE entries (position INTEGER PRIMARY KEY, leaf BLOB NOT NULL, tree_size INTEGER NOT NULL,
+       signed BLOB, bundle BLOB, CHECK ((signed IS NULL) <> (bundle IS NULL))) STRICT""",
+    "CREATE INDEX pending ON entries (tree_size) WHERE signed IS NOT NULL",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+
+class Head(msgspec.Struct, frozen=True):
+    """A signed tree head.
+
+    Attributes:
+        size: number of entries.
+        root: 32-byte root hash.
+        checkpoint: the signed note.
+    """
+
+    size: int
+    root: bytes
+    checkpoint: str
+
+
+class NewEntry(msgspec.Struct, frozen=True):
+    """An entry to be sequenced: its leaf bytes, and the encoded `Signed` that its bundle is made of."""
+
+    leaf: bytes
+    signed: bytes
+
+
+class Sequencer:
+    """The sequencing database of one log. Use it only while holding the journal's writer lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._connection = connect(path, synchronous="FULL")
+        self.close = weakref.finalize(self, self._connection.close)
+
+    def initialise(self, origin: str, key_id: bytes) -> None:
+        """Make the tables of a new log, or see that this file is of the log expected.
+
+        Raises:
+            EvidenceInvalidError: the file is of another log, or of a newer version of this program.
+        """
+        if self.is_new:
+            with transaction(self._connection, self.path):
+                for statement in _SCHEMA:
+                    self._connection.execute(statement)
+                self._connection.execute("INSERT INTO log VALUES (?, ?)", (origin, key_id))
+        with translated(self.path):
+            (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+            if version != SCHEMA_VERSION:
+                raise EvidenceInvalidError(
+                    f"{self.path}: schema version {version}; this program reads {SCHEMA_VERSION}",
+                    hint="use the version of pratique that wrote it, or a newer one",
+                )
+            if self._connection.execute("SELECT origin, key_id FROM log").fetchone() != (origin, key_id):
+                raise EvidenceInvalidError(
+                    f"{self.path} is of a log with another origin or key than {origin}",
+                    hint="use the trust folder that this journal was made with",
+                )
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the file has no tables yet."""
+        with translated(self.path):
+            return bool(self._connection.execute("PRAGMA user_version").fetchone() == (0,))
+
+    def head(self, size: int | None = None) -> Head | None:
+        """Give the newest signed head, or that of one size; None when there is none."""
+        query = "SELECT size, root, checkpoint FROM heads"
+        with translated(self.path):
+            found = (
+                self._connection.execute(f"{query} ORDER BY size DESC LIMIT 1")
+                if size is None
+                else self._connection.execute(f"{query} WHERE size = ?", (size,))
+            ).fetchone()
+        return None if found is None else Head(*found)
+
+    def sizes(self) -> list[int]:
+        """Give the sizes of all signed heads, ascending."""
+        with translated(self.path):
+            rows = self._connection.execute("SELECT size FROM heads ORDER BY size").fetchall()
+        return [size for (size,) in rows]
+
+    def commit(self, old_size: int | None, head: Head, entries: Sequence[NewEntry]) -> None:
+        """Commit a batch with the head over it, durably, if the newest head is still the one of `old_size`.
+
+        Raises:
+            InfrastructureError: it is not: somebody else appended without the lock.
+        """
+        first = old_size or 0
+        rows = [(first + offset, entry.leaf, head.size, entry.signed) for offset, entry in enumerate(entries)]
+        with transaction(self._connection, self.path):
+            (newest,) = self._connection.execute("SELECT max(size) FROM heads").fetchone()
+            if newest != old_size:
+                raise InfrastructureError(
+                    f"{self.path}: at size {newest}, not {old_size}: another writer came between",
+                    hint="see that the file system supports flock; then try again",
+                )
+            self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, NULL)", rows)
+            self._connection.execute(
+                "INSERT INTO heads VALUES (?, ?, ?)", (head.size, head.root, head.checkpoint)
+            )
+
+    def pending(self) -> list[int]:
+        """Give the tree sizes of batches whose bundles are not known to be stored yet, ascending."""
+        with translated(self.path):
+            rows = self._connection.execute(
+                "SELECT DISTINCT tree_size FROM entries WHERE signed IS NOT NULL ORDER BY tree_size"
+            ).fetchall()
+        return [size for (size,) in rows]
+
+    def batch(self, tree_size: int) -> list[tuple[int, bytes, bytes]]:
+        """Give (position, leaf, encoded Signed) of the entries published at a tree size."""
+        with translated(self.path):
+            return self._connection.execute(
+                "SELECT position, leaf, signed FROM entries WHERE tree_size = ? AND signed IS NOT NULL "
+                "ORDER BY position",
+                (tree_size,),
+            ).fetchall()
+
+    def complete(self, bundles: Sequence[tuple[int, Digest]]) -> None:
+        """Note that bundles are stored, and let go of what they were made of.
+
+        Not synced: if a power cut undoes it, the bundles are made again, with the same bytes.
+        """
+        rows = [(bytes.fromhex(digest.hex), position) for position, digest in bundles]
+        with translated(self.path):
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with transaction(self._connection, self.path):
+                self._connection.executemany(
+                    "UPDATE entries SET signed = NULL, bundle = ? WHERE position = ?", rows
+                )
+        finally:
+            with translated(self.path):
+                self._connection.execute("PRAGMA synchronous = FULL")
+
+    def leaves(self, start: int, end: int) -> Iterator[bytes]:
+        """Give the leaf bytes of entries `start` to `end` (exclusive).
+
+        Raises:
+            EvidenceInvalidError: a row is missing.
+        """
+        expected = start
+        with translated(self.path):
+            for position, leaf in self._connection.execute(
+                "SELECT position, leaf FROM entries WHERE position >= ? AND position < ? ORDER BY position",
+                (start, end),
+            ):
+                if position != expected:
+                    break
+                expected += 1
+                yield leaf
+        if expected < end:
+            raise EvidenceInvalidError(f"{self.path} is damaged: entry {expected} is missing")
+
+    def bundles(self) -> Iterator[tuple[int, bytes, Digest | None]]:
+        """Give (position, leaf, bundle digest) of every entry; the digest is None while it is pending."""
+        with translated(self.path):
+            for position, leaf, bundle in self._connection.execute(
+                "SELECT position, leaf, bundle FROM entries ORDER BY position"
+            ):
+                yield position, leaf, None if bundle is None else Digest(bundle.hex())

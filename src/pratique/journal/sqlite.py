@@ -1,0 +1,104 @@
+"""SQLite as the journal uses it: private files, explicit transactions, errors in the house's own terms."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pratique.errors import EvidenceInvalidError, InfrastructureError
+from pratique.store.atomic import make_folder, sync_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_BUSY_SECONDS = 30.0
+
+
+def connect(path: Path, *, synchronous: str) -> sqlite3.Connection:
+    """Open a database for writing (WAL), making it (0600) when it is missing.
+
+    The connection may cross threads; whoever holds it keeps them apart.
+
+    Args:
+        path: the database file.
+        synchronous: `FULL` makes every commit survive a power cut; `NORMAL` only keeps the file sound.
+
+    Raises:
+        EvidenceInvalidError: the file is not a database.
+        InfrastructureError: it cannot be opened.
+    """
+    _create(path)
+    with translated(path):
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {synchronous}")
+        except sqlite3.Error:
+            connection.close()
+            raise
+    return connection
+
+
+def _create(path: Path) -> None:
+    """Make the file, as SQLite itself would make it readable for all; leave it alone where it exists."""
+    try:
+        make_folder(path.parent)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        sync_paths([path.parent])
+    except FileExistsError:
+        return
+    except OSError as error:
+        raise InfrastructureError(f"cannot make {path}: {error.strerror}") from error
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open a database for reading only, for the length of a `with` block.
+
+    Raises:
+        EvidenceInvalidError: the file is not a sound database.
+        InfrastructureError: it cannot be read.
+    """
+    with translated(path):
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=_BUSY_SECONDS, isolation_level=None
+        )
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[None]:
+    """Run a `with` block as one write transaction.
+
+    Raises:
+        EvidenceInvalidError: the file is not a sound database.
+        InfrastructureError: the disk refused; nothing of the transaction stays.
+    """
+    with translated(path):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into ours: what the machine did apart from what the file is."""
+    try:
+        yield
+    except (sqlite3.OperationalError, sqlite3.InterfaceError) as error:
+        raise InfrastructureError(f"{path}: {error}") from error
+    except sqlite3.DatabaseError as error:
+        raise EvidenceInvalidError(f"{path} is damaged: {error}") from error

@@ -1,0 +1,348 @@
+"""Writing the log: sequence, publish, compose, index; and put right what a crash cut short.
+
+An append takes these steps. A crash between any two of them is made good by the next writer, from what the
+first one made durable:
+
+1. commit the entries and the signed checkpoint over them in the sequencer (the point of no return);
+2. render tiles and entry bundles;
+3. publish the checkpoint;
+4. compose the Sigstore bundles and store them as blobs;
+5. add them to the index;
+6. note in the sequencer that the batch is complete.
+
+Rendering is deterministic, so doing a step again writes the same bytes. The caller holds the writer lock.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pratique.errors import EvidenceInvalidError, MalformedError
+from pratique.journal.index import EvidenceRef, Index, reference
+from pratique.journal.layout import MAX_ENTRY_BYTES, WIDTH, full_tiles, partial_tiles
+from pratique.journal.sequencer import Head, NewEntry, Sequencer
+from pratique.journal.tree import Frontier, Rendering, load_frontier, render
+from pratique.store.atomic import remove_temporary
+from pratique.trust.bundle import LogProof, Signed, encode_bundle, key_id_of, parse_bundle, parse_signed
+from pratique.trust.entry import hashedrekord_body
+from pratique.trust.merkle import leaf_hash, verify_inclusion
+from pratique.trust.note import Checkpoint, log_key_id, sign_checkpoint, verify_checkpoint
+from pratique.trust.statement import parse_statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    from pratique.journal.tiles import Tiles
+    from pratique.model.digest import Digest
+    from pratique.store.blobs import BlobStore
+
+_FILES_AT_ONCE = 256
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """Evidence that is in the log now.
+
+    Attributes:
+        index: its position, from 0.
+        digest: SHA-256 of the bundle's bytes: the evidence's identity.
+        bundle: the bundle's bytes.
+    """
+
+    index: int
+    digest: Digest
+    bundle: bytes
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A signed statement found fit for the log, with its leaf bytes."""
+
+    signed: Signed
+    leaf: bytes
+
+
+def admit(signed: Signed) -> Admitted:
+    """See that a signed statement can become a bundle and a log entry, before either exists.
+
+    Raises:
+        MalformedError: no in-toto statement, a missing signature or timestamp, or too long for an entry.
+    """
+    parse_statement(signed.payload)
+    if not signed.signature or not signed.timestamp or not signed.payload_type:
+        raise MalformedError("a signed statement without its signature, timestamp or payload type")
+    leaf = hashedrekord_body(signed)
+    if len(leaf) > MAX_ENTRY_BYTES:
+        raise MalformedError(f"a log entry of {len(leaf)} bytes, more than the {MAX_ENTRY_BYTES} that fit")
+    return Admitted(signed, leaf)
+
+
+class Writer:
+    """The one who appends to a log. Every method expects the journal's writer lock to be held."""
+
+    def __init__(
+        self,
+        *,
+        sequencer: Path,
+        tiles: Tiles,
+        index: Index,
+        blobs: BlobStore,
+        origin: str,
+        key: Ed25519PrivateKey,
+    ) -> None:
+        self._path = sequencer
+        self._tiles = tiles
+        self._index = index
+        self._blobs = blobs
+        self._origin = origin
+        self._key = key
+        self._log_id = log_key_id(origin, key.public_key())
+        self._edge: tuple[Head, Frontier] | None = None
+
+    @cached_property
+    def sequencer(self) -> Sequencer:
+        """The sequencer, opened when first needed."""
+        return Sequencer(self._path)
+
+    def close(self) -> None:
+        """Close the sequencer's file, if it was opened."""
+        if "sequencer" in self.__dict__:
+            self.sequencer.close()
+            del self.sequencer
+
+    def head(self) -> Head | None:
+        """Give the newest signed head, or None before the log has one."""
+        if not self._path.exists() or self.sequencer.is_new:
+            return None
+        self.sequencer.initialise(self._origin, self._log_id)
+        return self.sequencer.head()
+
+    def is_settled(self) -> bool:
+        """Say whether nothing is left to recover, at the price of a few look-ups."""
+        head = self.head()
+        return (
+            head is not None
+            and not self.sequencer.pending()
+            and self._tiles.checkpoint() == head.checkpoint
+            and all(self._tiles.path(tile).exists() for tile in partial_tiles(head.size))
+            and self._index.size() == head.size
+        )
+
+    def append(self, admitted: Sequence[Admitted]) -> list[Recorded]:
+        """Append a batch to a settled log; see the module's docstring for the steps.
+
+        Raises:
+            EvidenceInvalidError: what is on the disk contradicts itself; nothing was signed.
+            InfrastructureError: the disk refused. The batch may be in the log; the next writer completes it.
+        """
+        head, frontier = self._load_edge()
+        leaves = [item.leaf for item in admitted]
+        edge = list(self.sequencer.leaves(head.size - head.size % WIDTH, head.size))
+        rendering = render(frontier, edge, leaves, head.size + len(leaves))
+        new = self._sign(rendering.frontier)
+        entries = [NewEntry(item.leaf, item.signed.encode()) for item in admitted]
+        self.sequencer.commit(head.size, new, entries)
+        self._edge = (new, rendering.frontier)
+        self._tiles.write(rendering.tiles, rendering.bundles)
+        self._tiles.publish_checkpoint(new.checkpoint)
+        return self._complete(new, list(enumerate(admitted, head.size)))
+
+    def recover(self) -> None:
+        """Bring everything in step with the sequencer; does nothing to a log that is.
+
+        Raises:
+            EvidenceInvalidError: what was published is not what the sequencer signed (an old sequencer put
+                back, say). Nothing is signed or written then.
+        """
+        self._edge = None
+        self.sequencer.initialise(self._origin, self._log_id)
+        head = self.sequencer.head() or self._found()
+        published = self._published(head)
+        remove_temporary(self._tiles.root)
+        self._blobs.clean()
+        self._render_missing(published, head)
+        if self._tiles.checkpoint() != head.checkpoint:
+            self._tiles.publish_checkpoint(head.checkpoint)
+        for size in self.sequencer.pending():
+            self._complete_again(size)
+        if self._index.size() != head.size:
+            self.reindex()
+
+    def reindex(self) -> None:
+        """Rebuild the index from the log and the blobs. The log must have nothing pending.
+
+        Raises:
+            EvidenceInvalidError: a bundle is missing, damaged, or not of its entry.
+        """
+        references = [self._reference_again(*row) for row in self.sequencer.bundles()]
+        self._index.rebuild(references, len(references))
+
+    def _found(self) -> Head:
+        """Sign the head of the empty log, unless there was a log here before."""
+        if self._tiles.checkpoint() is not None or self._index.size():
+            raise self._rolled_back("is empty, but the log was published")
+        head = self._sign(Frontier())
+        self.sequencer.commit(None, head, [])
+        return head
+
+    def _sign(self, frontier: Frontier) -> Head:
+        checkpoint = Checkpoint(self._origin, frontier.size, frontier.root)
+        return Head(frontier.size, frontier.root, sign_checkpoint(checkpoint, self._key))
+
+    def _published(self, head: Head) -> int:
+        """Give the published size, having seen that the sequencer signed that very head.
+
+        A sequencer that is behind must never sign again: it would sign a second head for a size (a fork).
+        """
+        text = self._tiles.checkpoint()
+        if (known := self._index.size() or 0) > head.size:
+            raise self._rolled_back(f"is at size {head.size}, but {self._index.path} knows {known} entries")
+        if text is None:
+            return 0
+        try:
+            published = verify_checkpoint(text, self._origin, self._key.public_key())
+        except EvidenceInvalidError as error:
+            raise EvidenceInvalidError(
+                f"{self._tiles.checkpoint_path} is damaged: {error.message}",
+                hint="restore it from a copy; delete it only if the sequencer is known to be the newest",
+            ) from error
+        if published.size > head.size:
+            raise self._rolled_back(
+                f"is at size {head.size}, but the published checkpoint at {published.size}"
+            )
+        signed = self.sequencer.head(published.size)
+        if signed is None or signed.root != published.root:
+            raise self._rolled_back(f"signed another head for size {published.size} than the published one")
+        return published.size
+
+    def _rolled_back(self, what: str) -> EvidenceInvalidError:
+        return EvidenceInvalidError(
+            f"{self._path} {what}: it is an old copy, or of another history; refusing to sign anything",
+            hint=f"put back the newest {self._path.name} (with its -wal file) from beside these tiles",
+        )
+
+    def _load_edge(self) -> tuple[Head, Frontier]:
+        head = self.sequencer.head() or self._found()
+        if self._edge is None or self._edge[0] != head:
+            self._edge = (head, self._frontier(head))
+        return self._edge
+
+    def _frontier(self, head: Head) -> Frontier:
+        frontier = load_frontier(head.size, self._tiles.hashes)
+        if frontier.root != head.root:
+            paths = ", ".join(tile.path for tile in partial_tiles(head.size) if tile.level is not None)
+            raise EvidenceInvalidError(
+                f"{self._tiles.root}: the tiles at the edge do not lead to the signed root of "
+                f"size {head.size}: one of {paths} is damaged",
+                hint="pratique log check",
+            )
+        return frontier
+
+    def _render_missing(self, published: int, head: Head) -> None:
+        """Render what lies beyond the published size; or everything, if published files are gone."""
+        sizes = self.sequencer.sizes()
+        expected = {tile for size in sizes if size <= published for tile in partial_tiles(size)}
+        expected = {tile for tile in expected if not tile.superseded(published)} | set(full_tiles(published))
+        gone = any(not self._tiles.path(tile).exists() for tile in expected)
+        start = self.sequencer.head(published)
+        frontier = Frontier() if gone or start is None else self._frontier(start)
+        stops = [size for size in sizes if size > frontier.size]
+        for rendering in self._renderings(frontier, stops, head):
+            signed = self.sequencer.head(rendering.frontier.size)
+            if signed is None or signed.root != rendering.frontier.root:
+                raise EvidenceInvalidError(
+                    f"{self._path} is damaged: its entries do not lead to the root it signed for size "
+                    f"{rendering.frontier.size}",
+                    hint="restore it from a copy",
+                )
+        waiting: list[Rendering] = []
+        for rendering in self._renderings(frontier, stops, head):
+            waiting.append(rendering)
+            if sum(len(item.tiles) + len(item.bundles) for item in waiting) > _FILES_AT_ONCE:
+                self._write(waiting)
+                waiting = []
+        self._write(waiting)
+
+    def _renderings(self, frontier: Frontier, stops: Sequence[int], head: Head) -> Iterator[Rendering]:
+        for stop in stops:
+            start = frontier.size - frontier.size % WIDTH
+            entries = list(self.sequencer.leaves(start, stop))
+            split = frontier.size - start
+            rendering = render(frontier, entries[:split], entries[split:], head.size)
+            yield rendering
+            frontier = rendering.frontier
+
+    def _write(self, renderings: Sequence[Rendering]) -> None:
+        tiles = [tile for rendering in renderings for tile in rendering.tiles]
+        bundles = [bundle for rendering in renderings for bundle in rendering.bundles]
+        self._tiles.write(tiles, bundles)
+
+    def _complete_again(self, size: int) -> None:
+        head = self.sequencer.head(size)
+        if head is None:
+            raise EvidenceInvalidError(f"{self._path} is damaged: entries of size {size}, and no head")
+        batch = [
+            (position, Admitted(parse_signed(signed), leaf))
+            for position, leaf, signed in self.sequencer.batch(size)
+        ]
+        self._complete(head, batch)
+
+    def _complete(self, head: Head, batch: Sequence[tuple[int, Admitted]]) -> list[Recorded]:
+        """Steps 4 to 6 for one batch, whose tiles and checkpoint are published."""
+        bundles = [self._compose(head, position, item) for position, item in batch]
+        digests = self._blobs.put_all(bundles)
+        first = batch[0][0]
+        if self._index.size() == first:
+            references = [
+                _reference(digest, position, item.signed)
+                for digest, (position, item) in zip(digests, batch, strict=True)
+            ]
+            self._index.add(references, head.size)
+        for tile in partial_tiles(first):
+            if tile.superseded(head.size):
+                self._tiles.drop_partials(tile.full)
+        positions = [position for position, _ in batch]
+        self.sequencer.complete(list(zip(positions, digests, strict=True)))
+        return [Recorded(*item) for item in zip(positions, digests, bundles, strict=True)]
+
+    def _compose(self, head: Head, position: int, item: Admitted) -> bytes:
+        """Make the bundle of an entry; one whose own proof does not hold is never given out."""
+        hashes = self._tiles.prove_inclusion(position, head.size)
+        try:
+            verify_inclusion(leaf_hash(item.leaf), position, head.size, hashes, head.root)
+        except EvidenceInvalidError as error:
+            raise EvidenceInvalidError(
+                f"{self._tiles.root}: the tiles do not prove entry {position}, so one of them is damaged",
+                hint="pratique log check",
+            ) from error
+        proof = LogProof(
+            index=position,
+            tree_size=head.size,
+            root_hash=head.root,
+            hashes=hashes,
+            checkpoint=head.checkpoint,
+            log_id=self._log_id,
+            entry_body=item.leaf,
+        )
+        return encode_bundle(item.signed, proof)
+
+    def _reference_again(self, position: int, leaf: bytes, digest: Digest | None) -> EvidenceRef:
+        if digest is None:
+            raise EvidenceInvalidError(
+                f"{self._path} is damaged: entry {position} is still without its bundle"
+            )
+        bundle = parse_bundle(self._blobs.get(digest))
+        if bundle.log.index != position or bundle.log.entry_body != leaf:
+            raise EvidenceInvalidError(
+                f"bundle {digest} is not of log entry {position}", hint="pratique log check"
+            )
+        return reference(digest, position, parse_statement(bundle.payload), bundle.key_id)
+
+
+def _reference(digest: Digest, position: int, signed: Signed) -> EvidenceRef:
+    key_id = None if signed.public_key is None else key_id_of(signed.public_key)
+    return reference(digest, position, parse_statement(signed.payload), key_id)
