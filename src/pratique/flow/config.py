@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import datetime as dt  # noqa: TC003 - msgspec reads the annotations
 import re
 import tomllib
 from pathlib import Path  # noqa: TC003 - msgspec reads the annotations of Project
@@ -10,7 +10,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from pratique.deploy.plan import Service
+from pratique.deploy.quorum import Rule
 from pratique.errors import ConfigError
+from pratique.policy.settings import typed
 
 FILE_NAME = "pratique.toml"
 _MAX_BYTES = 1024 * 1024
@@ -44,16 +47,28 @@ class BuildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     timeout_seconds: int = 900
 
 
-class ScanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[scan]`: where advisories come from, and how old they may be.
+class AdvisoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One entry of `[[scan.advisories]]`: a collection of OSV records.
 
     Attributes:
-        advisories: folder, .zip or .tar.xz of OSV records.
-        max_age_days: advisories whose oldest source is older make the scan's result unknown.
+        name: what it is called wherever its data shows.
+        path: folder, .zip or .tar.xz.
+        date: day on which it was taken from its publisher; its age is judged by this.
+        licence: SPDX id of the data's licence.
+        attribution: what that licence asks to be said.
     """
 
-    advisories: str
-    max_age_days: int = 90
+    name: str
+    path: str
+    date: dt.date
+    licence: str
+    attribution: str = ""
+
+
+class ScanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[scan]`: where advisories come from. How old they may be is policy (`policy.data.vulns`)."""
+
+    advisories: tuple[AdvisoryConfig, ...]
 
 
 class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -66,31 +81,6 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
     data: dict[str, Any] = {}
     rules: str | None = None
-
-
-class QuorumRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One line of `quorum`: how many different people holding a role must approve."""
-
-    role: str
-    count: int
-
-
-class ServiceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[environments.X.service]`: how the deployed artifact runs and how it is known to be healthy.
-
-    Attributes:
-        command: argument list; `{python}`, `{release}` and `{port}` are filled in, no shell is involved.
-        environment: the whole environment of the process besides PORT and PRATIQUE_ARTIFACT_DIGEST.
-        port: loopback port it listens on.
-        health: path answered with status 200 once it is healthy.
-        start_seconds: how long it may take to become healthy.
-    """
-
-    command: tuple[str, ...]
-    environment: dict[str, str] = {}
-    port: int
-    health: str = "/healthz"
-    start_seconds: int = 20
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -106,9 +96,9 @@ class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
     kind: Literal["directory"]
     path: str
-    quorum: tuple[QuorumRule, ...]
+    quorum: tuple[Rule, ...]
     approval_hours: int = 72
-    service: ServiceConfig | None = None
+    service: Service | None = None
 
 
 class ProjectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -200,11 +190,10 @@ def parse_config(table: dict[str, Any], *, what: str) -> Config:
     Raises:
         ConfigError: see `load_project`.
     """
-    try:
-        config = msgspec.convert(table, Config)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{what}: {_readable(str(error))}", hint=_nearest(str(error))) from error
+    config = typed(table, Config, what=what, known=_KNOWN_KEYS)
     _check_build(config.build, what)
+    if not config.scan.advisories:
+        raise ConfigError(f"{what}: scan.advisories is empty, so nothing could ever be found")
     if not _NAME.match(config.project.name):
         raise ConfigError(f"{what}: project.name {config.project.name!r} is not a lower-case name")
     for name, environment in config.environments.items():
@@ -227,19 +216,13 @@ def _check_build(build: BuildConfig, what: str) -> None:
 def _check_environment(name: str, environment: EnvironmentConfig, what: str) -> None:
     if not _NAME.match(name):
         raise ConfigError(f"{what}: environment name {name!r} is not a lower-case name")
-    if not environment.quorum or any(rule.count < 1 for rule in environment.quorum):
+    if not environment.quorum:
         raise ConfigError(
-            f"{what}: environments.{name}.quorum must ask for at least one person per rule",
+            f"{what}: environments.{name}.quorum is empty, so nobody would have to agree",
             hint='for example quorum = [{ role = "approver", count = 2 }]',
         )
     if environment.approval_hours < 1:
         raise ConfigError(f"{what}: environments.{name}.approval_hours must be at least 1")
-    service = environment.service
-    if service and not (service.command and 0 < service.port < 2**16 and service.health.startswith("/")):
-        raise ConfigError(
-            f"{what}: environments.{name}.service needs a command, a port from 1 to 65535 and a health path"
-            " that starts with /"
-        )
 
 
 _TABLES = (
@@ -248,21 +231,10 @@ _TABLES = (
     BuildConfig,
     SourceConfig,
     ScanConfig,
+    AdvisoryConfig,
     PolicyConfig,
     EnvironmentConfig,
-    QuorumRule,
-    ServiceConfig,
+    Rule,
+    Service,
 )
 _KNOWN_KEYS = sorted({field for table in _TABLES for field in table.__struct_fields__})
-_UNKNOWN_KEY = re.compile(r"unknown field `([^`]*)`")
-
-
-def _readable(message: str) -> str:
-    return message.replace("Object ", "the table ").replace("`$.", "`").replace(" - at `$`", "")
-
-
-def _nearest(message: str) -> str:
-    """Name the key that was probably meant."""
-    found = _UNKNOWN_KEY.search(message)
-    close = difflib.get_close_matches(found[1], _KNOWN_KEYS, n=1) if found else []
-    return f"did you mean {close[0]!r}?" if close else ""

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 GOOD: dict[str, Any] = {
     "project": {"name": "app"},
     "build": {"recipe": "python-wheel", "tools": "build.lock", "source": {"directory": "."}},
-    "scan": {"advisories": "advisories"},
+    "scan": {
+        "advisories": [{"name": "osv", "path": "all.zip", "date": "2026-11-22", "licence": "CC-BY-4.0"}]
+    },
     "environments": {
         "production": {
             "kind": "directory",
@@ -55,12 +57,14 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("build/recipe", "python-app", "belongs to recipe python-app"),
         ("build/timeout_seconds", 0, "timeout_seconds"),
         ("environments/production/kind", "moon", "kind"),
-        ("environments/production/quorum", [], "at least one person"),
-        ("environments/production/quorum/0/count", 0, "at least one person"),
+        ("environments/production/quorum", [], "quorum is empty"),
+        ("environments/production/quorum/0/count", 0, "quorum[0].count"),
         ("environments/production/approval_hours", 0, "approval_hours"),
-        ("environments/production/service/port", 70000, "port from 1 to 65535"),
-        ("environments/production/service/command", [], "needs a command"),
-        ("environments/production/service/health", "healthz", "starts with /"),
+        ("environments/production/service/port", 70000, "service.port"),
+        ("environments/production/service/command", [], "service.command"),
+        ("environments/production/service/health", "healthz", "service.health"),
+        ("scan/advisories", [], "nothing could ever be found"),
+        ("scan/advisories/0/date", "soon", "scan.advisories[0].date"),
     ],
 )
 def test_says_what_is_wrong_and_where(path: str, value: object, says: str) -> None:
@@ -92,7 +96,7 @@ def test_the_good_table_is_good() -> None:
 def test_a_project_is_found_from_a_folder_below_it(tmp_path: Path) -> None:
     (tmp_path / "pratique.toml").write_text(
         '[project]\nname="app"\n[build]\nrecipe="python-wheel"\ntools="t"\nsource.directory="."\n'
-        '[scan]\nadvisories="a"\n'
+        '[[scan.advisories]]\nname="a"\npath="a"\ndate=2026-11-22\nlicence="CC0-1.0"\n'
     )
     (tmp_path / "src" / "deep").mkdir(parents=True)
     assert find_project(tmp_path / "src" / "deep").root == tmp_path.resolve()
@@ -114,7 +118,8 @@ def test_a_file_that_is_not_toml_is_refused(tmp_path: Path, data: bytes) -> None
 def test_the_only_environment_needs_no_name(tmp_path: Path) -> None:
     (tmp_path / "pratique.toml").write_text(
         '[project]\nname="app"\n[build]\nrecipe="python-wheel"\ntools="t"\nsource.directory="."\n'
-        '[scan]\nadvisories="a"\n[environments.one]\nkind="directory"\npath="p"\n'
+        '[[scan.advisories]]\nname="a"\npath="a"\ndate=2026-11-22\nlicence="CC0-1.0"\n'
+        '[environments.one]\nkind="directory"\npath="p"\n'
         'quorum=[{role="approver",count=1}]\n'
     )
     project = load_project(tmp_path / "pratique.toml")

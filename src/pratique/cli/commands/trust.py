@@ -1,0 +1,139 @@
+"""`pratique trust`: the root of it all, and the people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pratique.cli.passphrase import new_passphrase
+from pratique.cli.session import Session, session_options
+from pratique.model.clock import format_time, system_clock
+
+if TYPE_CHECKING:
+    from pratique.trust.root import TrustedRoot
+
+
+@click.group("trust")
+def command() -> None:
+    """Make the trust root; enrol the people who approve."""
+
+
+@command.command("init")
+@click.option(
+    "--domain",
+    default="pratique.local",
+    show_default=True,
+    help="Trust domain: names identities and the log.",
+)
+@session_options
+def init(session: Session, *, domain: str) -> None:
+    """Make a private trust root: certificate authority, timestamp authority, log.
+
+    The keys stay in the state directory, readable by you alone. Nothing is ever overwritten.
+    """
+    from pratique.flow.trust import init_trust  # noqa: PLC0415 - pulls in cryptography
+
+    _print_root(session, init_trust(session.home, trust_domain=domain, clock=system_clock))
+
+
+@command.command("show")
+@session_options
+def show(session: Session) -> None:
+    """Show the trust root's fingerprint, which an auditor needs, and nothing secret."""
+    from pratique.flow.trust import show_trust  # noqa: PLC0415 - pulls in cryptography
+
+    _print_root(session, show_trust(session.home))
+
+
+def _print_root(session: Session, root: TrustedRoot) -> None:
+    domain, file = root.tlogs[0].origin, session.home / "trust" / "trusted_root.json"
+    body = {"fingerprint": str(root.fingerprint), "trustDomain": domain, "file": str(file)}
+
+    def human() -> None:
+        click.echo(f"trust root   {root.fingerprint}")
+        click.echo(f"trust domain {domain}")
+        click.echo(f"file         {file}")
+
+    session.emit(body, human)
+
+
+@command.command("keygen")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--encrypt", is_flag=True, help="Ask for a passphrase, or take $PRATIQUE_PASSPHRASE_FILE.")
+@session_options
+def keygen(session: Session, *, file: Path, encrypt: bool) -> None:
+    """Make a key for a person: FILE, and FILE.pub to hand to the administrator."""
+    from pratique.flow.trust import generate_key_pair  # noqa: PLC0415 - pulls in cryptography
+
+    pair = generate_key_pair(file, passphrase=new_passphrase() if encrypt else None)
+    body = {"private": str(pair.private), "public": str(pair.public), "key": f"sha256:{pair.key_id}"}
+    session.emit(body, lambda: click.echo(f"made {pair.private} (keep it) and {pair.public} (hand it over)"))
+
+
+@command.command("enrol")
+@click.argument("person")
+@click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True,
+              help="The person's public key.")  # fmt: skip
+@click.option("--email", "emails", multiple=True, help="Address the person commits under.  [repeatable]")
+@click.option("--role", "roles", multiple=True, required=True, help="Role the person holds.  [repeatable]")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day, in UTC, on which it holds.")
+@session_options
+def enrol(
+    session: Session,
+    *,
+    person: str,
+    key: Path,
+    emails: tuple[str, ...],
+    roles: tuple[str, ...],
+    until: datetime | None,
+) -> None:
+    """Enrol PERSON: record whose key this is, and what they may approve.
+
+    Name every address the person commits under: authors of a change cannot approve it.
+    """
+    from pratique.flow import trust  # noqa: PLC0415 - pulls in cryptography
+
+    not_after = until.replace(tzinfo=UTC, hour=23, minute=59, second=59) if until else None
+    enrolment, recorded = trust.enrol(
+        session.workspace(), person, public_key=key, emails=emails, roles=roles, not_after=not_after
+    )
+    body = {
+        "person": person,
+        "key": f"sha256:{enrolment.key_id}",
+        "roles": list(roles),
+        "evidence": str(recorded.digest),
+        "logIndex": recorded.index,
+    }
+    what = f"enrolled {person} as {', '.join(roles)}, with key {enrolment.key_id[:16]}"
+    session.emit(body, lambda: click.echo(what))
+
+
+@command.command("people")
+@session_options
+def people(session: Session) -> None:
+    """List the people enrolled now."""
+    community = session.workspace().community
+    now = system_clock()
+    listed = [
+        {
+            "person": key.person,
+            "emails": list(key.emails),
+            "roles": list(key.roles_at(now)),
+            "key": f"sha256:{key_id}",
+            "valid": key.valid_at(now),
+            "notAfter": format_time(key.not_after) if key.not_after else None,
+        }
+        for key_id, key in sorted(community.keys.items(), key=lambda item: item[1].person)
+    ]
+
+    def human() -> None:
+        for row in listed:
+            state = "" if row["valid"] else "  (no longer valid)"
+            click.echo(f"{row['person']:<16} {', '.join(row['roles']):<16} {row['key'][:23]}{state}")
+        if not listed:
+            click.echo("nobody is enrolled; see: pratique trust enrol --help")
+
+    session.emit({"people": listed}, human)

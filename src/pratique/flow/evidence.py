@@ -1,0 +1,104 @@
+"""Evidence about an artifact, gathered from the journal and verified: what holds, and what does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pratique.errors import EvidenceInvalidError, MalformedError
+from pratique.model import predicate
+from pratique.model.digest import Digest, parse_digest_set
+from pratique.policy.evidence import Evidence, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pratique.flow.workspace import Workspace
+    from pratique.trust.verify import Verified
+
+
+class Gathered(msgspec.Struct, frozen=True):
+    """What the journal holds about one artifact, oldest first."""
+
+    verified: tuple[Verified, ...]
+    rejected: tuple[Rejected, ...]
+
+    def of_type(self, predicate_type: str) -> list[Verified]:
+        """Give the verified evidence of one type, newest first."""
+        return [item for item in reversed(self.verified) if item.statement.predicate_type == predicate_type]
+
+
+def gather(workspace: Workspace, artifact: Digest) -> Gathered:
+    """Verify everything the journal holds about an artifact, and the runner postures its provenance names."""
+    verified: dict[Digest, Verified] = {}
+    rejected: list[Rejected] = []
+    for reference in reversed(workspace.journal.find(subject=artifact)):
+        try:
+            verified[reference.digest] = workspace.verify(reference.digest)
+        except EvidenceInvalidError as error:
+            rejected.append(_rejected(reference.digest, reference.predicate_type, error))
+    for item in list(verified.values()):
+        if item.statement.predicate_type == predicate.PROVENANCE:
+            for posture in byproducts(item.statement.predicate, "runner-posture"):
+                try:
+                    verified[posture] = workspace.verify(posture)
+                except EvidenceInvalidError as error:
+                    rejected.append(_rejected(posture, predicate.RUNNER_POSTURE, error))
+    ordered = sorted(verified.values(), key=lambda item: item.log_index)
+    return Gathered(tuple(ordered), tuple(rejected))
+
+
+def newest(
+    workspace: Workspace,
+    predicate_type: str,
+    signer_role: str,
+    accept: Callable[[Verified], bool],
+    subject: Digest | None = None,
+) -> Verified | None:
+    """Find the newest verified evidence of a type that our own role signed and `accept` agrees to.
+
+    This is how a run that was cut off continues: what was done before is found by what it was done on.
+    """
+    expected = workspace.authority.signer(signer_role).identity
+    for reference in workspace.journal.find(subject=subject, predicate_type=predicate_type):
+        try:
+            item = workspace.verify(reference.digest)
+        except EvidenceInvalidError:
+            continue
+        if item.signer == expected and accept(item):
+            return item
+    return None
+
+
+def for_policy(item: Verified) -> Evidence:
+    """Hand verified evidence to the policy room as plain values."""
+    signer = item.signer.subject if item.signer.kind == "certificate" else f"key:sha256:{item.signer.subject}"
+    return Evidence(
+        digest=item.digest,
+        predicate_type=item.statement.predicate_type,
+        subjects=tuple(subject.sha256 for subject in item.statement.subjects if "sha256" in subject.digest),
+        predicate=item.statement.predicate,
+        signer=signer,
+        signer_kind=item.signer.kind,
+        signed_at=item.signed_at,
+        log_index=item.log_index,
+    )
+
+
+def byproducts(provenance: dict[str, Any], name: str) -> list[Digest]:
+    """List the digests of a provenance's byproducts of one name; malformed ones are passed over."""
+    found: list[Digest] = []
+    details = provenance.get("runDetails")
+    entries = details.get("byproducts") if isinstance(details, dict) else None
+    for entry in entries if isinstance(entries, list) else []:
+        if isinstance(entry, dict) and entry.get("name") == name:
+            try:
+                found.append(parse_digest_set(entry.get("digest")))
+            except MalformedError:
+                continue
+    return found
+
+
+def _rejected(digest: Digest, predicate_type: str, error: EvidenceInvalidError) -> Rejected:
+    return Rejected(digest=digest, predicate_type=predicate_type, reason=error.message)

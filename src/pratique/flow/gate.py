@@ -1,0 +1,150 @@
+"""The gate: gather the evidence about an artifact, let policy decide, and journal the decision."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from pratique.errors import EvidenceInvalidError
+from pratique.flow.artifact import artifacts_of
+from pratique.flow.evidence import Gathered, for_policy, gather, newest
+from pratique.flow.policy import policy_of
+from pratique.flow.progress import Outcome
+from pratique.model import predicate
+from pratique.model.digest import Digest, parse_digest_set
+from pratique.policy.decision import Decision, Status, parse_decision
+from pratique.policy.evidence import GateInput, Rejected
+from pratique.policy.gate import Gated, differences, evaluate
+from pratique.policy.regorus_engine import RegorusEngine
+from pratique.policy.vsa import DECISION_EXTENSION, vsa_predicate
+from pratique.trust.statement import Subject
+
+if TYPE_CHECKING:
+    from pratique.flow.artifact import Artifact
+    from pratique.flow.config import Project
+    from pratique.flow.workspace import Workspace
+    from pratique.policy.bundle import PolicyBundle
+    from pratique.trust.verify import Verified
+
+POLICY_URI: Final = "https://pratique.dev/policy/shipped"
+_MOVES_WITH_TIME: Final = {"effective_time", "input"}
+
+
+class Decided(msgspec.Struct, frozen=True):
+    """A decision in the journal: the VSA's evidence digest, and the result in full."""
+
+    evidence: Digest
+    decision: Decision
+    gathered: Gathered
+
+
+def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
+    """Decide by today's policy and evidence whether an artifact may pass, and journal the decision.
+
+    A decision that already stands is kept if deciding again, now, comes to the same on the same policy and
+    evidence: approvals hang on it. A refusal is journalled too. The verdict is the caller's to act on.
+
+    Raises:
+        ConfigError: the policy does not hold up.
+    """
+    workspace.progress.begin("gate", f"{artifact.name}: policy over the evidence")
+    policy = policy_of(workspace, project)
+    gathered = gather(workspace, artifact.digest)
+    gated = evaluate(_gate_input(workspace, project, artifact, gathered, policy), policy, RegorusEngine())
+    standing = _standing_decision(workspace, artifact, gated.decision)
+    decided = standing or _record(workspace, project, artifact, gated)
+    outcome = Outcome.REUSED if standing else Outcome.DONE
+    if not gated.decision.allowed:
+        outcome = Outcome.REFUSED
+    workspace.progress.end(outcome, verdict_line(gated.decision))
+    return Decided(decided, gated.decision, gathered)
+
+
+def verdict_line(decision: Decision) -> str:
+    """Put a decision into one line."""
+    against = decision.with_status(Status.VIOLATION, Status.ERROR)
+    warnings = len(decision.with_status(Status.WARNING))
+    passed = len(decision.with_status(Status.SUCCESS))
+    if decision.allowed:
+        return f"PASSED  {passed} rules" + (f", {warnings} warnings" if warnings else "")
+    return f"REFUSED  {', '.join(dict.fromkeys(result.code for result in against))}"
+
+
+def latest_decision(workspace: Workspace, artifact: Digest) -> tuple[Verified, Decision] | None:
+    """Find the newest decision about an artifact, with its full result.
+
+    Raises:
+        EvidenceInvalidError: the result is missing from the store, or is not what was signed.
+    """
+    found = newest(workspace, predicate.VSA, "verifier", lambda _: True, artifact)
+    return (found, load_decision(workspace, found)) if found else None
+
+
+def load_decision(workspace: Workspace, vsa: Verified) -> Decision:
+    """Load the full result that a VSA names.
+
+    Raises:
+        EvidenceInvalidError: it is missing, or not what was signed.
+    """
+    extension = vsa.statement.predicate.get(DECISION_EXTENSION)
+    digest = parse_digest_set(extension.get("digest") if isinstance(extension, dict) else None)
+    return parse_decision(workspace.blobs.get(digest))
+
+
+def _gate_input(
+    workspace: Workspace, project: Project, artifact: Artifact, gathered: Gathered, policy: PolicyBundle
+) -> GateInput:
+    claims = {
+        predicate.SHORT_NAMES[short] for role in policy.requirements.roles.values() for short in role.may_sign
+    }
+    return GateInput(
+        subject=artifact.digest,
+        name=artifact.name,
+        effective_time=workspace.clock(),
+        evidence=tuple(
+            for_policy(item) for item in gathered.verified if item.statement.predicate_type in claims
+        ),
+        rejected=(*gathered.rejected, *_known_otherwise(workspace, project, artifact, gathered)),
+    )
+
+
+def _known_otherwise(
+    workspace: Workspace, project: Project, artifact: Artifact, gathered: Gathered
+) -> list[Rejected]:
+    """Say so when nothing is known of these bytes, but other bytes were built under their name."""
+    if gathered.verified:
+        return []
+    return [
+        Rejected(
+            digest=other.digest,
+            predicate_type=predicate.PROVENANCE,
+            reason=f"it is about {other.name} {other.digest}, as it was built; these bytes are {artifact.digest}: "
+            "they were changed, or built elsewhere",
+        )
+        for other in artifacts_of(workspace, project)
+        if other.name == artifact.name
+    ][:1]
+
+
+def _standing_decision(workspace: Workspace, artifact: Artifact, now: Decision) -> Digest | None:
+    try:
+        found = latest_decision(workspace, artifact.digest)
+    except EvidenceInvalidError:
+        return None
+    if found is None or set(differences(found[1], now)) - _MOVES_WITH_TIME:
+        return None
+    return found[0].digest
+
+
+def _record(workspace: Workspace, project: Project, artifact: Artifact, gated: Gated) -> Digest:
+    for data in (gated.policy_bytes, gated.input_bytes, gated.decision.encode()):
+        workspace.blobs.put(data)
+    body = vsa_predicate(
+        gated.decision,
+        verifier=workspace.authority.signer("verifier").identity.subject,
+        resource_uri=f"pratique:{project.name}/{artifact.name}",
+        policy_uri=POLICY_URI,
+    )
+    subject = [Subject(artifact.name, artifact.digest.digest_set)]
+    return workspace.record("verifier", predicate.VSA, body, subject).digest

@@ -1,0 +1,106 @@
+"""A state directory open for work: the authority that signs, the journal that keeps, the evidence in it."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from pratique.flow.people import Community, fold_people
+from pratique.flow.progress import Silent
+from pratique.flow.scratch import scratch_folder
+from pratique.journal.journal import Journal
+from pratique.model import predicate
+from pratique.model.clock import Clock, system_clock
+from pratique.store.blobs import BlobStore
+from pratique.trust.authority.init import Authority
+from pratique.trust.statement import Statement, Subject
+from pratique.trust.verify import Verified, verify_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from pratique.flow.progress import Progress
+    from pratique.journal.journal import Recorded
+    from pratique.model.digest import Digest
+    from pratique.trust.root import TrustedRoot
+    from pratique.trust.signer import Signer
+
+
+class Workspace:
+    """Signs, records, finds and verifies evidence in one state directory.
+
+    Attributes:
+        home: the state directory.
+        authority: the embedded root, which signs for the roles.
+        blobs: artifacts, evidence, policies, decisions, logs.
+        journal: the log over the evidence.
+        clock: the time.
+        progress: who is told how the work goes.
+    """
+
+    def __init__(self, home: Path, authority: Authority, *, clock: Clock, progress: Progress) -> None:
+        self.home = home
+        self.authority = authority
+        self.blobs = BlobStore(home / "blobs")
+        self.journal = Journal.open(
+            home, log_key=authority.log_key, origin=authority.trust_domain, blobs=self.blobs
+        )
+        self.clock = clock
+        self.progress = progress
+        self._verified: dict[Digest, Verified] = {}
+
+    @classmethod
+    def open(cls, home: Path, *, clock: Clock = system_clock, progress: Progress | None = None) -> Workspace:
+        """Open a state directory; a journal that a killed run left behind is completed first.
+
+        Raises:
+            ConfigError: no trust root there; the hint makes one.
+            EvidenceInvalidError: the journal contradicts itself.
+        """
+        authority = Authority.load(home / "trust", clock)
+        return cls(home, authority, clock=clock, progress=progress or Silent())
+
+    @property
+    def root(self) -> TrustedRoot:
+        """What evidence is verified against."""
+        return self.authority.trusted_root
+
+    def record(
+        self, role: str, predicate_type: str, body: Mapping[str, Any], subjects: Sequence[Subject]
+    ) -> Recorded:
+        """Sign a claim as one of the authority's roles and append it to the journal."""
+        return self.append(self.authority.signer(role), predicate_type, body, subjects)
+
+    def append(
+        self, signer: Signer, predicate_type: str, body: Mapping[str, Any], subjects: Sequence[Subject]
+    ) -> Recorded:
+        """Sign a claim and append it to the journal; once this returns, it is not lost."""
+        statement = Statement(tuple(subjects), predicate_type, dict(body))
+        (recorded,) = self.journal.append([signer.sign(statement)])
+        if predicate_type == predicate.ENROLMENT:
+            self.__dict__.pop("community", None)
+        return recorded
+
+    def verify(self, evidence: Digest) -> Verified:
+        """Read one piece of evidence and verify it in full.
+
+        Raises:
+            EvidenceInvalidError: it is not in the store, not intact, or does not verify.
+        """
+        if evidence not in self._verified:
+            data = self.journal.get(evidence)
+            self._verified[evidence] = verify_bundle(data, self.root, keys=self.community.keys)
+        return self._verified[evidence]
+
+    @cached_property
+    def community(self) -> Community:
+        """The people enrolled, by the journal's own enrolment statements."""
+        references = self.journal.find(predicate_type=predicate.ENROLMENT)
+        verified = [verify_bundle(self.journal.get(found.digest), self.root) for found in references]
+        return fold_people(verified, self.authority.trust_domain)
+
+    def scratch(self) -> AbstractContextManager[Path]:
+        """Give a scratch folder; see `scratch_folder`."""
+        return scratch_folder(self.home / "work")
