@@ -1,10 +1,10 @@
 """The Rego functions that rules may call: an allow-list, so that what nobody thought of is refused.
 
-A list of forbidden functions (`http.send`, `opa.runtime`, `rand.intn`, `time.now_ns` …) fails open with each
-function an engine gains. Everything here is a pure function of its arguments, is implemented by regorus 0.13 and
-means the same in OPA 1.x. Not here on purpose, besides clocks, randomness, network and environment: `io.jwt.*`
-and `crypto.*` (trust is settled before Rego), `json.match_schema` and `regex.template_match` (they differ
-between engines), `print` and `trace` (they write).
+A list of forbidden functions (`http.send`, `opa.runtime`, `rand.intn`, `time.now_ns` …) fails open with
+each function an engine gains. Everything here is a pure function of its arguments, is implemented by
+regorus 0.13 and means the same in OPA 1.x. Not here on purpose, besides clocks, randomness, network and
+environment: `io.jwt.*` and `crypto.*` (trust is settled before Rego), `json.match_schema` and
+`regex.template_match` (they differ between engines), `print` and `trace` (they write).
 
 Standard library only: the engine's worker process imports it.
 """

@@ -1,9 +1,9 @@
 """A policy bundle: rules, rule data and requirements as one value with one digest.
 
-A decision names the digest, and the encoded bytes are stored, so that anyone can evaluate the same policy again.
-A project adds to the shipped policy: values of rule data and requirements, and rules in packages of its own. It
-cannot remove a requirement or touch a shipped rule that way; whoever wants another policy altogether loads one
-from a folder, and the digest says so.
+A decision names the digest, and the encoded bytes are stored, so that anyone can evaluate the same policy
+again. A project adds to the shipped policy: values of rule data and requirements, and rules in packages of
+its own. It cannot remove a requirement or touch a shipped rule that way; whoever wants another policy
+altogether loads one from a folder, and the digest says so.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import msgspec
 from pratique.errors import ConfigError, EvidenceInvalidError, MalformedError
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
-from pratique.policy.requirements import Requirements, parse_requirements, requirements_table
 from pratique.policy.rego_source import RuleInfo, catalogue
+from pratique.policy.requirements import Requirements, parse_requirements, requirements_table
 from pratique.policy.rule_data import RuleData, parse_rule_data
 from pratique.policy.settings import merge
 
@@ -176,10 +176,11 @@ def _read(path: Path) -> bytes:
 
 
 def _check_packages(modules: Mapping[str, str]) -> None:
-    """Keep a project's rules out of the shipped packages, where they could redefine a helper and silence a rule.
+    """Keep a project's rules out of the shipped packages, where they could redefine a helper.
 
-    The shipped modules are those outside `project/`. That the text's package is the one the engine sees is not
-    taken on trust: exactly one line may look like a package clause, and the parser needs one at the top.
+    The shipped modules are those outside `project/`. That the text's package is the one the engine sees is
+    not taken on trust: exactly one line may look like a package clause, and the parser needs one at the
+    top.
     """
     for name, source in sorted(modules.items()):
         packages = _PACKAGE.findall(source)

@@ -1,13 +1,13 @@
 """The decision: what policy made of an artifact, bound by digest to everything it rests on.
 
-Its JSON is a record for people and tools alike: a header that names policy, input, evidence and engine, then one
-result for each known code. Canonical JSON, so equal decisions have equal digests.
+Its JSON is a record for people and tools alike: a header that names policy, input, evidence and engine,
+then one result for each known code. Canonical JSON, so equal decisions have equal digests.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import msgspec
 

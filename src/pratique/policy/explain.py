@@ -23,7 +23,8 @@ class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
         title: what would have to hold.
         severity: critical, high, medium or low.
         seen: what was found, one sentence each.
-        looked_at: the evidence, each as `<short name> <digest>, signed by <who> at <when>`, or why it did not count.
+        looked_at: the evidence, each as `<short name> <digest>, signed by <who> at <when>`, or why it did
+            not count.
         cures: what to do, without repetition.
     """
 
@@ -120,7 +121,9 @@ def _obstacles(decision: Decision, *statuses: Status) -> tuple[Obstacle, ...]:
 
 def _described(decision: Decision) -> dict[str, str]:
     texts = {
-        item.digest: f"{short_name(item.predicate_type)} {item.digest}, signed by {item.signer} at {item.signed_at}"
+        item.digest: (
+            f"{short_name(item.predicate_type)} {item.digest}, signed by {item.signer} at {item.signed_at}"
+        )
         for item in decision.inputs
     }
     for refused in (*decision.set_aside, *decision.rejected):

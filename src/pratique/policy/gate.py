@@ -1,16 +1,17 @@
 """The gate: evidence and policy in, decision out.
 
-Two layers. The trust layer (`standing`) decides which evidence counts and what is owed. Rego then sees only the
-evidence that stands, and can add violations and warnings, never remove one. An artifact passes only if both
-layers are silent: any error of the engine, of a rule or in a rule's answer is itself a denial.
+Two layers. The trust layer (`standing`) decides which evidence counts and what is owed. Rego then sees only
+the evidence that stands, and can add violations and warnings, never remove one. An artifact passes only if
+both layers are silent: any error of the engine, of a rule or in a rule's answer is itself a denial.
 
-Deterministic: the input document and the policy bundle determine the decision to the byte (but for `engine`, where
+Deterministic: the input document and the policy bundle determine the decision to the byte (but for
+    `engine`, where
 another engine or machine evaluates them), which is what lets an auditor replay it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -41,7 +42,7 @@ class _MemberWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     term: tuple[str, ...] = ()
     solution: str = ""
     evidence: tuple[str, ...] = ()
-    severity: str = ""
+    severity: Literal["critical", "high", "medium", "low", ""] = ""
 
 
 class Gated(msgspec.Struct, frozen=True, kw_only=True):
@@ -233,7 +234,7 @@ def _engine_error(error: EngineError, bundle: PolicyBundle) -> list[Finding]:
         title="The rules could be evaluated",
         severity="critical",
         term=(error.phase,),
-        solution="Correct the rule, or the evidence it stumbles over; no rule counts until all can be evaluated.",
+        solution="Correct the rule, or the evidence it stumbles over.",
     )
     skipped = [
         Finding(

@@ -1,10 +1,10 @@
 """Static checks on parsed Rego that the engine itself makes late, or not at all.
 
-Regorus reports an undefined function, a wrong number of arguments, recursion or a forbidden function only when
-evaluation reaches the line, and some things (`http.send`, a `data` reference to nothing) never; a rule that is
-wrong but unreached is a rule that silently passes. So the syntax tree is walked before anything is evaluated.
-The tree, not the text, is what is checked: it is what the engine runs, and in it neither a comment, a string nor
-`http["send"]` can hide a call.
+Regorus reports an undefined function, a wrong number of arguments, recursion or a forbidden function only
+when evaluation reaches the line, and some things (`http.send`, a `data` reference to nothing) never; a rule
+that is wrong but unreached is a rule that silently passes. So the syntax tree is walked before anything is
+evaluated. The tree, not the text, is what is checked: it is what the engine runs, and in it neither a
+comment, a string nor `http["send"]` can hide a call.
 
 Standard library only: the engine's worker process imports it.
 """
@@ -112,7 +112,7 @@ def _entry_points(module: Module) -> set[tuple[str, str]]:
     if not found:
         raise RegoError(
             "compile",
-            f"{module.file}: no rule named deny or warn, so nothing in it could ever refuse anything",
+            f"{module.file}: no rule named deny or warn, so nothing in it could refuse anything",
         )
     return found
 
@@ -144,7 +144,7 @@ def _check_calls(module: Module, rule: Node, functions: dict[tuple[str, ...], in
         if arity is None:
             raise RegoError(
                 "capability",
-                f"{module.where(call)}: {name} is no function that rules may call (docs/policy.md lists them)",
+                f"{module.where(call)}: {name} is no function that rules may call; docs/policy.md lists them",
             )
         if given != arity:
             raise RegoError("compile", f"{module.where(call)}: {name} takes {arity} arguments, not {given}")
@@ -158,7 +158,7 @@ def _arity(module: Module, path: tuple[str, ...], functions: dict[tuple[str, ...
 
 
 def _check_data(module: Module, rule: Node, rules: set[tuple[str, ...]]) -> None:
-    """Refuse a reference into `data` that leads to no rule and no rule data: it would be silently undefined."""
+    """Refuse a reference to neither a rule nor rule data: it would be silently undefined."""
     for node, path in _references(rule):
         full = _resolve(module, path)
         if full[0] != "data" or full[1:2] == ("rule_data",):
@@ -202,7 +202,7 @@ def _visit(
 
 
 def _targets(module: Module, path: tuple[str, ...], rules: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
-    """Find the rules that a reference may evaluate; a dynamic one may reach everything below its fixed part."""
+    """Find the rules a reference may evaluate; a dynamic one may reach all below its fixed part."""
     full = _resolve(module, path)
     if full[0] == "data":
         return _reachable(full[1:], rules) if full[1:2] != ("rule_data",) else set()
@@ -245,7 +245,7 @@ def _references(root: Node) -> Any:
 
 
 def _fixed_part(node: Node, pending: list[Node]) -> tuple[str, ...]:
-    """Walk down a reference; what is not part of its path (an index, a call it starts from) goes to `pending`."""
+    """Walk down a reference; what is not part of its path goes to `pending`."""
     parts: list[str | None] = []
     while "Var" not in node:
         if "RefDot" in node:

@@ -1,8 +1,8 @@
 """Looks at Rego source before any parser does: how deep it nests, and what its METADATA comments declare.
 
-Annotations follow OPA's convention (`# METADATA`, then a YAML mapping in the comment), in the small part of YAML
-that needs no YAML parser: `key: value`, one nested mapping under `custom:`, and lists of plain words in brackets.
-The engine drops comments, so they are read here.
+Annotations follow OPA's convention (`# METADATA`, then a YAML mapping in the comment), in the small part of
+YAML that needs no YAML parser: `key: value`, one nested mapping under `custom:`, and lists of plain words
+in brackets. The engine drops comments, so they are read here.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Regorus (Rego v1, an OPA subset) in a process of its own that can be killed.
 
-The engine is third-party native code without a time limit of its own, so it runs where the worst it can do is
-deny or stay silent, and silence is a denial. A fresh process per decision also means that no decision can leave
-anything behind for the next.
+The engine is third-party native code without a time limit of its own, so it runs where the worst it can do
+is deny or stay silent, and silence is a denial. A fresh process per decision also means that no decision
+can leave anything behind for the next.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from pratique.policy.rego_source import nesting
 
 DISTRIBUTION: Final = "gordon-to-regorus"
 _ISOLATION: Final = ("process", "rlimits", "cleared-environment", "no-new-descriptors")
-# The engine's allocator otherwise maps a gigabyte at load, which would make a limit on address space meaningless.
+# The engine's allocator otherwise maps a gigabyte at load, which would make a limit on address space
+# meaningless.
 _ENVIRONMENT: Final = {"RUST_BACKTRACE": "0", "MIMALLOC_ARENA_RESERVE": "64M"}
 _CHUNK: Final = 65536
 _WORKER: Final = Path(__file__).with_name("worker.py")

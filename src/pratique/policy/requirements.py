@@ -1,8 +1,8 @@
 """The trust layer's configuration: which evidence is owed for an artifact, and who may sign what.
 
 Roles name signer identities and the predicate types they may sign; `require` says which types are owed, by
-how many distinct identities, and how fresh. An empty list is refused wherever it would hold vacuously (SLSA 1.2,
-"Verifying artifacts", step 1: check that the builder identity is one you trust for this).
+how many distinct identities, and how fresh. An empty list is refused wherever it would hold vacuously (SLSA
+1.2, "Verifying artifacts", step 1: check that the builder identity is one you trust for this).
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ def _check_role(requirements: Requirements, name: str, role: Role, what: str) ->
         if not (_SPIFFE_PATTERN.match(expanded) or _KEY.match(expanded)):
             raise ConfigError(
                 f"{where}.signers: {pattern!r} is neither a SPIFFE identity nor a key",
-                hint="write spiffe://<trust domain>/<path>, * within a path segment only, or key:sha256:<hex>",
+                hint="write spiffe://<trust domain>/<path> (* within one path segment), or key:sha256:<hex>",
             )
 
 

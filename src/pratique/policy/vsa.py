@@ -1,10 +1,11 @@
 """The SLSA Verification Summary Attestation v1 of a decision (slsa.dev/spec/v1.2/verification_summary).
 
-Levels are claimed modestly. `SLSA_BUILD_LEVEL_1` asks that provenance exists and says how the artifact was built;
-level 2 also that a *hosted* build platform generated and signed it; level 3 that the platform keeps the signing key
-from the build and builds from one another. The embedded authority signs on the machine that builds, with keys which
-whoever has that machine can reach, so of it nothing above level 1 is true, however well the sandbox isolates. A
-policy of one's own that vouches for a hosted builder can say so in its own VSA; this function never does.
+Levels are claimed modestly. `SLSA_BUILD_LEVEL_1` asks that provenance exists and says how the artifact was
+built; level 2 also that a *hosted* build platform generated and signed it; level 3 that the platform keeps
+the signing key from the build and builds from one another. The embedded authority signs on the machine that
+builds, with keys which whoever has that machine can reach, so of it nothing above level 1 is true, however
+well the sandbox isolates. A policy of one's own that vouches for a hosted builder can say so in its own
+VSA; this function never does.
 """
 
 from __future__ import annotations

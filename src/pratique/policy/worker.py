@@ -1,11 +1,13 @@
 """The engine's process: reads one request from standard input, answers on standard output, ends.
 
-Run as `python -I -S worker.py <memory bytes> <CPU seconds> <output bytes> <import path>…`, with an empty environment.
-It loads what it needs, gives up the right to open files, sockets and processes (RLIMIT_NOFILE, RLIMIT_NPROC,
-RLIMIT_FSIZE), and only then looks at the request. Frames are four bytes of big-endian length, then JSON.
+Run as `python -I -S worker.py <memory bytes> <CPU seconds> <output bytes> <import path>…`, with an empty
+environment. It loads what it needs, gives up the right to open files, sockets and processes (RLIMIT_NOFILE,
+RLIMIT_NPROC, RLIMIT_FSIZE), and only then looks at the request. Frames are four bytes of big-endian length,
+then JSON.
 
-Whatever goes wrong is an `error` in the answer; a worker that dies instead is the parent's to notice. A panic in the
-engine's Rust code arrives as an exception outside Python's `Exception` tree, hence `BaseException` below.
+Whatever goes wrong is an `error` in the answer; a worker that dies instead is the parent's to notice. A
+panic in the engine's Rust code arrives as an exception outside Python's `Exception` tree, hence
+`BaseException` below.
 """
 
 from __future__ import annotations
