@@ -59,7 +59,7 @@ def intervals(events: Sequence[Any], version_key: Callable[[str], bytes]) -> tup
     """
     steps: list[tuple[bytes, int, str, str]] = []
     limits: list[tuple[bytes, str]] = []
-    unlimited = True
+    unlimited = False
     for event in events:
         if not isinstance(event, dict) or len(event) != 1:
             raise UnorderableError("an event that is not one of introduced, fixed, last_affected, limit")
@@ -67,15 +67,14 @@ def intervals(events: Sequence[Any], version_key: Callable[[str], bytes]) -> tup
         if not isinstance(text, str) or (kind not in _ORDER and kind != "limit"):
             raise UnorderableError(f"an event of unknown kind {str(kind)[:40]!r}")
         if kind == "limit":
-            if text != "*":
-                unlimited = False
-                limits.append((version_key(text), text))
+            unlimited = unlimited or text == "*"
+            limits += [] if text == "*" else [(version_key(text), text)]
             continue
         key = LOWEST if text == "0" and kind == "introduced" else version_key(text)
         steps.append((key, _ORDER[kind], kind, text))
     if not any(kind == "introduced" for _, _, kind, _ in steps):
         raise UnorderableError("a range without an introduced event")
-    limit = None if unlimited or not limits else max(limits)
+    limit = max(limits) if limits and not unlimited else None
     return tuple(clipped for found in _walk(sorted(steps)) if (clipped := _clip(found, limit)) is not None)
 
 

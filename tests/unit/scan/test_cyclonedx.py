@@ -1,0 +1,81 @@
+"""The SBOM's shape; its validity is checked with CycloneDX's own library (tests/vectors/scan)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pratique.model.digest import sha256_bytes
+from pratique.model.strict_json import canonical_json
+from pratique.scan.component import Catalog, Component
+from pratique.scan.cyclonedx import purls, sbom
+
+DAY = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def component(name: str, *requires: str, **members: object) -> Component:
+    return Component(
+        purl=f"pkg:pypi/{name}@1",
+        name=name,
+        version="1",
+        locations=(f"lib/{name}-1.dist-info/METADATA",),
+        requires=tuple(f"pkg:pypi/{target}@1" for target in requires),
+        **members,  # type: ignore[arg-type]
+    )
+
+
+def test_same_catalogue_gives_the_same_bytes_and_another_artifact_another_serial() -> None:
+    catalog = Catalog(components=(component("a"),))
+    first, again, other = (
+        sbom(catalog, name="a.tar", version="1", digest=sha256_bytes(data), created=DAY)
+        for data in (b"a", b"a", b"b")
+    )
+    assert canonical_json(first) == canonical_json(again)
+    assert first["serialNumber"] != other["serialNumber"]
+    assert first["metadata"]["timestamp"] == "2026-11-23T00:00:00Z"
+    assert first["metadata"]["component"]["hashes"] == [
+        {"alg": "SHA-256", "content": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"}
+    ]
+
+
+def test_licences_hashes_and_missing_requirements_are_written() -> None:
+    catalog = Catalog(
+        components=(
+            component("a", licence="MIT", licence_is_spdx=True, hashes=("22" * 32,)),
+            component("b", licence="Some licence", missing=("absent",)),
+        ),
+        uninspected=("lib/x.whl",),
+    )
+    document = sbom(catalog, name="a.tar", version="", digest=sha256_bytes(b""), created=DAY)
+    first, second = document["components"]
+    assert first["licenses"] == [{"expression": "MIT", "acknowledgement": "declared"}]
+    assert first["hashes"] == [{"alg": "SHA-256", "content": "22" * 32}]
+    assert second["licenses"] == [{"license": {"name": "Some licence", "acknowledgement": "declared"}}]
+    assert {"name": "pratique:missing-requirement", "value": "absent"} in second["properties"]
+    assert document["metadata"]["properties"] == [{"name": "pratique:uninspected", "value": "lib/x.whl"}]
+    assert document["compositions"][1]["aggregate"] == "incomplete"
+    assert "version" not in document["metadata"]["component"]
+    assert purls(document) == {"pkg:pypi/a@1", "pkg:pypi/b@1"}
+
+
+def test_graph_reaches_every_component_from_the_artifact_rings_included() -> None:
+    catalog = Catalog(
+        components=(
+            component("app", "lib"),
+            component("lib"),
+            component("ring1", "ring2"),
+            component("ring2", "ring1"),
+        )
+    )
+    document = sbom(catalog, name="a", version="", digest=sha256_bytes(b""), created=DAY)
+    assert document["dependencies"] == [
+        {"ref": "artifact", "dependsOn": ["pkg:pypi/app@1", "pkg:pypi/ring1@1"]},
+        {"ref": "pkg:pypi/app@1", "dependsOn": ["pkg:pypi/lib@1"]},
+        {"ref": "pkg:pypi/lib@1", "dependsOn": []},
+        {"ref": "pkg:pypi/ring1@1", "dependsOn": ["pkg:pypi/ring2@1"]},
+        {"ref": "pkg:pypi/ring2@1", "dependsOn": ["pkg:pypi/ring1@1"]},
+    ]
+
+
+def test_purls_of_a_foreign_document_need_not_be_there() -> None:
+    assert purls({"components": [{"name": "x"}, 3, {"purl": "pkg:npm/a@1"}]}) == {"pkg:npm/a@1"}
+    assert purls({}) == frozenset()

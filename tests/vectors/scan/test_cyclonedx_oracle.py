@@ -1,0 +1,58 @@
+"""CycloneDX's own library as judge of our SBOMs.
+
+Needs `$PRATIQUE_CYCLONEDX_PYTHON`: a Python that has cyclonedx-python-lib[json-validation] installed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from pratique.model.digest import sha256_bytes
+from pratique.scan.catalog import catalog
+from pratique.scan.cyclonedx import sbom
+
+JUDGE = """
+import json, sys
+from cyclonedx.model.bom import Bom
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+text = sys.stdin.read()
+error = JsonStrictValidator(SchemaVersion.V1_6).validate_str(text)
+assert error is None, error
+bom = Bom.from_json(json.loads(text))
+assert bom.validate()
+print(json.dumps(sorted(str(component.purl) for component in bom.components)))
+"""
+
+
+@pytest.mark.interop
+def test_sbom_is_valid_and_read_back_whole(test_data: Path) -> None:
+    python = os.environ.get("PRATIQUE_CYCLONEDX_PYTHON")
+    if not python:
+        pytest.skip("PRATIQUE_CYCLONEDX_PYTHON names no Python with cyclonedx-python-lib")
+    installed = Path(pytest.__file__).parent.parent
+    for path in (installed, test_data / "evidence" / "pypi" / "rfc8785-0.1.2-py3-none-any.whl"):
+        found = catalog(path)
+        document = sbom(
+            found,
+            name=path.name,
+            version="1",
+            digest=sha256_bytes(b"x"),
+            created=datetime(2026, 11, 23, tzinfo=UTC),
+        )
+        outcome = subprocess.run(
+            [python, "-c", JUDGE],
+            input=json.dumps(document),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert outcome.returncode == 0, outcome.stderr
+        assert json.loads(outcome.stdout) == sorted(component.purl for component in found.components)
