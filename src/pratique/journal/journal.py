@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+    from pratique.journal.check import LogReport
     from pratique.model.digest import Digest
     from pratique.store.blobs import BlobStore
     from pratique.trust.bundle import Signed
@@ -137,6 +138,19 @@ class Journal:
             if not self._writer.is_settled():
                 self._writer.recover()
             self._writer.reindex()
+
+    def verify(self) -> LogReport:
+        """Verify the whole log against its files, with nobody writing meanwhile; see `check.verify_log`.
+
+        Raises:
+            EvidenceInvalidError: something is missing, damaged or contradictory; the message names it.
+        """
+        from pratique.journal.check import verify_log_with_key  # noqa: PLC0415 - loads all of trust
+
+        with locked(self._lock, wait=LOCK_WAIT_SECONDS):
+            return verify_log_with_key(
+                self._lock.parent, origin=self.origin, key=self._public_key, blobs=self.blobs
+            )
 
     def checkpoint(self) -> str:
         """Give the published checkpoint, a C2SP signed note, verified.

@@ -1,0 +1,155 @@
+"""Check that every log entry has a bundle among the blobs that rebuilds to it and proves its place.
+
+Every blob is hashed on the way, evidence or not. Other bundles may lie there too, of other logs or made up:
+they are passed over. A checkpoint that this log's key signed is never passed over: if it speaks of a larger
+tree, or of another tree of its size, the log was rolled back or forked, and that is said.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pratique.errors import EvidenceInvalidError, PratiqueError
+from pratique.journal.tilecheck import check_root
+from pratique.model.strict_json import parse_json_object
+from pratique.trust.bundle import Bundle, key_id_of, parse_bundle
+from pratique.trust.encoding import b64decode
+from pratique.trust.entry import KIND, hashedrekord_body
+from pratique.trust.merkle import leaf_hash, verify_inclusion
+from pratique.trust.note import Checkpoint, log_key_id, verify_checkpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+    from pratique.journal.tiles import Tiles
+    from pratique.model.digest import Digest
+    from pratique.store.blobs import BlobStore
+
+_BUNDLE_START = b'{"dsseEnvelope":'  # canonical JSON, as this journal writes its bundles
+
+
+def check_bundles(
+    tiles: Tiles,
+    leaves: Sequence[bytes],
+    checkpoint: Checkpoint,
+    key: Ed25519PublicKey,
+    *,
+    blobs: BlobStore,
+    expected: Mapping[int, Digest],
+) -> list[str]:
+    """Match bundles and entries.
+
+    Args:
+        tiles: the log's tiles, checked before.
+        leaves: leaf hashes of its entries.
+        checkpoint: its tree head, verified.
+        key: the key that signs its checkpoints.
+        blobs: where its bundles are.
+        expected: bundle digests by entry, as far as somebody (the sequencer) claims to know them; they only
+            help to name what is missing.
+
+    Returns:
+        what is wrong, one sentence for each blob or entry.
+    """
+    check = _BundleCheck(tiles, leaves, checkpoint, key)
+    problems: list[str] = []
+    for digest in blobs:
+        try:
+            data = _read_bundle(blobs, digest)
+        except PratiqueError as error:
+            problems.append(error.message)
+            continue
+        if data is not None:
+            check.candidate(digest, data)
+    problems += check.forks
+    for position in range(checkpoint.size):
+        if position not in check.proven:
+            problems.append(_unproven(position, expected.get(position), check.refused.get(position), blobs))
+    return problems
+
+
+def _unproven(position: int, digest: Digest | None, reason: str | None, blobs: BlobStore) -> str:
+    if reason:
+        return f"entry {position}: {reason}"
+    if digest is None:
+        return f"entry {position}: no blob is its bundle"
+    state = "is damaged" if blobs.has(digest) else "is missing"
+    return f"entry {position}: its bundle {digest} {state} ({blobs.path(digest)})"
+
+
+def _read_bundle(blobs: BlobStore, digest: Digest) -> bytes | None:
+    with blobs.open(digest) as stream:
+        start = stream.read(len(_BUNDLE_START))
+        return start + stream.read() if start == _BUNDLE_START else None
+
+
+class _BundleCheck:
+    def __init__(
+        self, tiles: Tiles, leaves: Sequence[bytes], checkpoint: Checkpoint, key: Ed25519PublicKey
+    ) -> None:
+        self._tiles = tiles
+        self._leaves = leaves
+        self._head = checkpoint
+        self._key = key
+        self._log_id = log_key_id(checkpoint.origin, key)
+        self._heads: dict[str, str] = {}
+        self.proven: set[int] = set()
+        self.refused: dict[int, str] = {}
+        self.forks: list[str] = []
+
+    def candidate(self, digest: Digest, data: bytes) -> None:
+        """Judge one blob that starts like a bundle."""
+        try:
+            bundle = parse_bundle(data)
+        except EvidenceInvalidError:
+            return
+        if bundle.log.log_id != self._log_id:
+            return
+        position = bundle.log.index
+        try:
+            head = verify_checkpoint(bundle.log.checkpoint, self._head.origin, self._key)
+            if problem := self._head_problem(head, bundle.log.checkpoint):
+                self.forks.append(f"bundle {digest}: its head of size {head.size} is signed, but {problem}")
+            self._verify(bundle, head)
+        except EvidenceInvalidError as error:
+            self.refused[position] = f"bundle {digest}: {error.message}"
+        else:
+            self.proven.add(position)
+
+    def _head_problem(self, head: Checkpoint, text: str) -> str:
+        """Give what is wrong with a tree head that the log did sign; bundles of one batch share it."""
+        if text not in self._heads:
+            self._heads[text] = (
+                f"its published checkpoint is of size {self._head.size}: it was rolled back"
+                if head.size > self._head.size
+                else check_root(self._tiles, head.size, head.root)
+            )
+        return self._heads[text]
+
+    def _verify(self, bundle: Bundle, head: Checkpoint) -> None:
+        log = bundle.log
+        if (head.size, head.root) != (log.tree_size, log.root_hash):
+            raise EvidenceInvalidError("its proof is for another tree head than its checkpoint's")
+        leaf = leaf_hash(log.entry_body)
+        if log.index >= len(self._leaves) or self._leaves[log.index] != leaf:
+            raise EvidenceInvalidError("the entry it carries is not the one in the log")
+        if bundle.entry_kind != KIND or hashedrekord_body(bundle.signed(_spki(bundle))) != log.entry_body:
+            raise EvidenceInvalidError("it does not rebuild to its log entry")
+        verify_inclusion(leaf, log.index, head.size, log.hashes, head.root)
+
+
+def _spki(bundle: Bundle) -> bytes | None:
+    """Take a key's bundle's public key from the entry: the bundle itself only has the key's digest."""
+    if bundle.key_id is None:
+        return None
+    entry = parse_json_object(bundle.log.entry_body, what="log entry")
+    try:
+        encoded = entry["spec"]["hashedRekordV002"]["signature"]["verifier"]["publicKey"]["rawBytes"]
+    except (KeyError, TypeError) as error:
+        raise EvidenceInvalidError("a key signed it, and its log entry has no key") from error
+    spki = b64decode(encoded, what="log entry: public key")
+    if key_id_of(spki) != bundle.key_id:
+        raise EvidenceInvalidError("its log entry is of another key than its own")
+    return spki
