@@ -1,0 +1,1 @@
+"""The places releases go to: a directory on this host, and the service that runs from it."""
