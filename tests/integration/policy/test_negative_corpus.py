@@ -1,0 +1,228 @@
+"""Policies and inputs that some engine, somewhere, lets pass or hangs on: all must deny, and say why.
+
+The cases are those of the project's engine study: what OPA refuses to compile and regorus accepts until the line
+is reached, and what costs an engine without limits its time or memory.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import policy_scenario as s
+import pytest
+
+from pratique.policy import regorus_engine
+from pratique.policy.bundle import PolicyBundle, make_bundle, shipped_bundle
+from pratique.policy.builtins import ARITY
+from pratique.policy.decision import Decision, Status
+from pratique.policy.engine import EngineError, Limits
+from pratique.policy.gate import evaluate
+from pratique.policy.regorus_engine import RegorusEngine
+from pratique.policy.requirements import requirements_table
+
+HEAD = """package mine
+# METADATA
+# title: Mine
+# custom:
+#   short_name: one
+"""
+ENGINE = RegorusEngine(Limits(wall_seconds=2, output_bytes=100_000))
+
+
+def bundle(source: str) -> PolicyBundle:
+    shipped = shipped_bundle()
+    modules = {**shipped.modules, "project/mine.rego": HEAD + source}
+    return make_bundle(modules, {}, requirements_table(shipped.requirements))
+
+
+def decide(source: str, **changes: Any) -> Decision:
+    return evaluate(s.gate_input(**changes), bundle(source), ENGINE).decision
+
+
+def alone(source: str, document: dict[str, Any] | None = None) -> Any:
+    return ENGINE.evaluate({"mine.rego": "package mine\n" + source}, {}, document or {})
+
+
+NEVER = "deny contains 1 if { false; %s }\n"
+CORPUS = {
+    "undefined function": (NEVER % "nosuch(1)", "nosuch is no function"),
+    "undefined function of a package": (NEVER % "data.mine.nosuch(1)", "neither a rule|no function"),
+    "wrong arity of a built-in": (NEVER % "count(1, 2)", "count takes 1 arguments, not 2"),
+    "wrong arity of a function": (NEVER % "f(1, 2)" + "f(x) := x", "f takes 1 arguments, not 2"),
+    "output argument": (NEVER % "count([1], n); n == 1", "count takes 1 arguments, not 2"),
+    "misspelt variable": ("deny contains 1 if { inptu.x == 1 }", "inptu"),
+    "misspelt variable, unreached": (NEVER % "x == y", "unsafe"),
+    "reference to no rule": (NEVER % "data.mine.deney[_]", "data.mine.deney is neither a rule nor rule data"),
+    "reference to no package": (NEVER % "data.nowhere.x", "data.nowhere.x is neither"),
+    "import of no rule": ("import data.lib.ok\n" + NEVER % "ok", "data.lib.ok is neither"),
+    "recursion": ("deny contains x if { some x in data.mine.deny }", "recursion: mine.deny → mine.deny"),
+    "recursion of functions": (NEVER % "f(1)" + "f(x) := g(x)\ng(x) := f(x)", "mine.f → mine.g → mine.f"),
+    "recursion through all data": (NEVER % "data[input.x]", "recursion"),
+    "recursion through an import": ("import data.mine as me\n" + NEVER % "me.deny[_]", "recursion"),
+    "syntax error": ("deny contains 1 if {", "mine.rego:"),
+    "allow := true": ("allow := true", "no rule named deny or warn"),
+    "default allow := true": ("default allow := true", "no rule named deny or warn"),
+    "deny as boolean": ("deny := false", "deny is not a set of findings"),
+    "deny as array": ("deny := []", "deny is not a set of findings"),
+    "deny as object": ("deny[k] := 1 if { k := input.never }", "deny is not a set of findings"),
+    "deny as set value": ("deny := {1}", "deny is not a set of findings"),
+    "deny as function": ("deny(x) := x", "deny is not a set of findings"),
+    "deny undefined": ("deny := true if input.never", "deny is not a set of findings"),
+    "default deny": ("default deny := false", "deny is not a set of findings"),
+    "warn as boolean": ("warn := false", "warn is not a set of findings"),
+    "misspelt deny": ("denied contains 1", "no rule named deny or warn"),
+    "member without a code": ('deny contains {"msg": "no"}', "holds what is no finding"),
+    "member of an undeclared code": (
+        'deny contains {"code": "mine.two", "msg": "no"}',
+        "which no METADATA declares",
+    ),
+    "type confusion": ('deny contains 1 if { to_number("abc") }', "could not parse string as number"),
+    "type confusion of arguments": ("deny contains 1 if { count(5) }", "count"),
+    "division by zero": ("deny contains 1 if { x := 1 / 0; x == 0 }", "divi"),
+    "exponential nesting": (NEVER % f"x := {'[' * 24}{']' * 24}", "brackets nest 25 deep"),
+    "exponential nesting in parentheses": (NEVER % f"x := {'(' * 24}1{')' * 24}", "brackets nest 25 deep"),
+    "endless loop": (
+        "deny contains 1 if { some i in numbers.range(1, 20000); some j in numbers.range(1, 20000); i + j < 0 }",
+        "longer than 2 seconds",
+    ),
+    "huge output": (
+        'deny contains {"code": "mine.one", "msg": sprintf("%d", [i])} if { some i in numbers.range(1, 9000) }',
+        "larger than 100000 bytes",
+    ),
+    "huge memory": ("deny contains x if { some x in numbers.range(1, 9000000) }", "memory|eval|killed"),
+    "very long expression": (NEVER % ("x := 1" + "\n+ 1" * 5000), "crash|eval"),
+    "byte order mark": ("\ufeffdeny contains 1", "invalid character"),
+}
+
+
+@pytest.mark.parametrize("name", CORPUS)
+def test_denies_with_a_message(name: str) -> None:
+    source, expected = CORPUS[name]
+    decision = decide(source)
+    (error,) = decision.with_status(Status.ERROR)
+    assert not decision.allowed
+    assert error.code == "engine.error"
+    assert any(part in error.msg for part in expected.split("|")), error.msg
+    assert "/root/" not in error.msg
+    assert len(error.msg) < 1200
+
+
+IMPURE = [
+    'http.send({"method": "get", "url": "http://127.0.0.1"})',
+    'http["send"]({})',
+    'net.lookup_ip_addr("localhost")',
+    "opa.runtime()",
+    'rand.intn("a", 10)',
+    'uuid.rfc4122("a")',
+    "time.now_ns()",
+    'io.jwt.decode("x")',
+    'crypto.sha256("x")',
+    "rego.metadata.chain()",
+    'print("x")',
+    'trace("x")',
+]
+
+
+@pytest.mark.parametrize("call", IMPURE)
+@pytest.mark.parametrize(
+    "place",
+    [
+        NEVER % "x := %s",
+        "deny contains %s",
+        "deny contains 1 if f(1) with input.x as %s\nf(x) := x",
+        NEVER % "x := [y | y := %s]",
+        NEVER % "every y in [%s] { y }",
+    ],
+)
+def test_what_is_not_a_pure_function_is_refused_wherever_it_hides(call: str, place: str) -> None:
+    with pytest.raises(EngineError, match="is no function that rules may call") as caught:
+        alone(place % call)
+    assert caught.value.phase == "capability"
+
+
+def test_a_function_cannot_be_swapped_by_with() -> None:
+    with pytest.raises(EngineError, match="input and data only"):
+        alone(NEVER % "count([]) with http.send as count")
+
+
+def test_comments_and_strings_do_not_count_as_calls() -> None:
+    answer = alone('deny contains "http.send(1)" if { input.x == 1 } # http.send(1)', {"x": 1})
+    assert answer.sets[0].members == ("http.send(1)",)
+
+
+@pytest.mark.parametrize("text", ['"}]}', "\\u0022", "\n}\n", "package x\ndeny := false", "\u2028", "\x00", "é😀"])
+def test_strings_of_the_input_stay_strings(text: str) -> None:
+    answer = alone("deny contains input.name", {"name": text})
+    assert answer.sets[0].members == (text,)
+
+
+def test_text_that_is_not_unicode_is_refused_before_the_engine_sees_it() -> None:
+    answer = pytest.raises(EngineError, alone, "deny contains input.name", {"name": "\ud800"})
+    assert answer.value.phase in {"limit", "crash", "eval"}
+
+
+def test_input_that_is_too_deep_or_too_large_is_refused() -> None:
+    deep: Any = 1
+    for _ in range(70):
+        deep = [deep]
+    with pytest.raises(EngineError, match="deeper than 64"):
+        alone("deny contains 1", {"x": deep})
+    small = RegorusEngine(Limits(input_bytes=100))
+    with pytest.raises(EngineError, match="more than 100 allowed"):
+        small.evaluate({"a.rego": "package a\ndeny contains 1"}, {}, {"x": "y" * 100})
+
+
+def test_no_modules_is_an_error() -> None:
+    with pytest.raises(EngineError, match="without rules"):
+        ENGINE.evaluate({}, {}, {})
+
+
+def test_every_function_on_the_list_is_known_to_the_engine_with_that_arity() -> None:
+    for name, arity in ARITY.items():
+        arguments = ", ".join("1" for _ in range(arity))
+        try:
+            alone(f"deny contains x if {{ x := {name}({arguments}) }}")
+        except EngineError as error:
+            assert "could not find" not in error.message, name
+            assert "expects 1 argument" not in error.message, name
+
+
+@pytest.mark.parametrize("statement", ["open('/etc/passwd')", "socket.socket()", "os.pipe()"])
+def test_the_worker_can_open_nothing_once_it_gave_up_its_rights(statement: str) -> None:
+    program = (
+        f"import socket, os, sys; sys.path[:0] = {regorus_engine._import_path()!r}\n"
+        "from pratique.policy.worker import _give_up_rights\n"
+        f"_give_up_rights(1 << 29, 5)\ntry:\n    {statement}\n"
+        "except OSError as error:\n    sys.exit(0 if error.errno == 24 else 1)\nsys.exit(2)"
+    )
+    done = subprocess.run([sys.executable, "-I", "-c", program], check=False, close_fds=True)
+    assert done.returncode == 0
+
+
+WORKERS = {
+    "silence": ("", "cut short"),
+    "a cut answer": ("import sys; sys.stdout.write('\\0\\0\\0\\x09{')", "cut short"),
+    "a second answer": ("import sys; sys.stdout.write('\\0\\0\\0\\x02{}{}')", "cut short"),
+    "no rules": ("import sys; sys.stdout.write('\\0\\0\\0\\x02{}')", "no rules were evaluated"),
+    "no JSON": ("import sys; sys.stdout.write('\\0\\0\\0\\x02xx')", "cannot be read"),
+    "another shape": ("import sys; sys.stdout.write('\\0\\0\\0\\x0a{\"sets\":1}')", "cannot be read"),
+    "a failure": ("import sys; sys.stdout.write('\\0\\0\\0\\x02{}'); sys.exit(3)", "status 3"),
+    "a signal": ("import os; os.kill(os.getpid(), 11)", "signal 11"),
+    "a flood": ("import os\nwhile True: os.write(1, b'x' * 65536)", "wrote more than"),
+    "sleep": ("import time; time.sleep(60)", "longer than"),
+    "sleep after closing": ("import os, time; os.close(1); time.sleep(60)", "did not end"),
+}
+
+
+@pytest.mark.parametrize("name", WORKERS)
+def test_a_worker_gone_wrong_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    source, expected = WORKERS[name]
+    worker = tmp_path / "worker.py"
+    worker.write_text(source)
+    monkeypatch.setattr(regorus_engine, "_WORKER", worker)
+    with pytest.raises(EngineError, match=expected):
+        RegorusEngine(Limits(wall_seconds=1, output_bytes=100_000)).evaluate(
+            {"a.rego": "package a\ndeny contains 1"}, {}, {}
+        )

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import policy_scenario as s
+import pytest
+
+from pratique.policy.bundle import shipped_bundle
+from pratique.policy.requirements import Requirements
+from pratique.policy.standing import Assessment, assess, definition_digest
+
+
+@pytest.fixture(scope="module")
+def requirements() -> Requirements:
+    return shipped_bundle().requirements
+
+
+def judge(requirements: Requirements, *items: object) -> Assessment:
+    return assess(s.gate_input(tuple(items)), requirements)  # type: ignore[arg-type]
+
+
+def reasons(assessment: Assessment) -> list[str]:
+    return [item.reason for item in assessment.set_aside]
+
+
+def test_complete_evidence_stands_and_owes_nothing(requirements: Requirements) -> None:
+    assessment = judge(requirements, *s.complete())
+    assert assessment.owed == ()
+    assert assessment.set_aside == ()
+    assert assessment.met == ("provenance", "rebuild", "runner-posture", "sbom", "vulns")
+
+
+@pytest.mark.parametrize(
+    ("short", "command"),
+    [
+        ("provenance", "pratique build"),
+        ("runner-posture", "pratique build"),
+        ("rebuild", "pratique rebuild"),
+        ("sbom", "pratique scan"),
+        ("vulns", "pratique scan"),
+    ],
+)
+def test_missing_evidence_names_the_command_that_makes_it(
+    requirements: Requirements, short: str, command: str
+) -> None:
+    kept = [item for item in s.complete() if item != s.evidence(short)]
+    owed = {item.short: item.command for item in judge(requirements, *kept).owed}
+    assert owed[short] == command
+
+
+def test_evidence_of_a_signer_without_the_role_is_set_aside_by_name(requirements: Requirements) -> None:
+    ada = f"key:sha256:{'1' * 64}"
+    by_ada = s.evidence("rebuild", signer=ada, signer_kind="key")
+    kept = [item for item in s.complete() if item != s.evidence("rebuild")]
+    assessment = judge(requirements, *kept, by_ada)
+    expected = (
+        f"rebuild evidence {by_ada.digest.short} is signed by {ada}, who may not sign rebuild evidence;"
+        " rebuilder may"
+    )
+    assert reasons(assessment) == [expected]
+    assert expected in assessment.owed[0].message
+    assert assessment.owed[0].evidence == (by_ada.digest,)
+
+
+def test_a_role_may_not_sign_for_another(requirements: Requirements) -> None:
+    by_builder = s.evidence("rebuild", signer=f"{s.DOMAIN}/builder")
+    (reason,) = reasons(judge(requirements, s.evidence("provenance"), by_builder))
+    assert "(role builder), who may not sign rebuild evidence; rebuilder may" in reason
+
+
+def test_a_key_is_never_a_spiffe_identity(requirements: Requirements) -> None:
+    forged = s.evidence("provenance", signer_kind="key")
+    assert judge(requirements, forged).standing == {}
+
+
+@pytest.mark.parametrize(
+    "signer",
+    [
+        "spiffe://evil.example/builder",
+        "spiffe://pratique.local/builder/x",
+        "spiffe://pratique.local/x/builder",
+        "spiffe://pratiqueXlocal/builder",
+        "spiffe://pratique.local/builder\n",
+        "",
+    ],
+)
+def test_only_the_exact_identity_counts(requirements: Requirements, signer: str) -> None:
+    assert judge(requirements, s.evidence("provenance", signer=signer)).standing == {}
+
+
+def test_evidence_about_another_artifact_is_set_aside(requirements: Requirements) -> None:
+    other = s.evidence("sbom", subjects=(s.digest("other"),))
+    assert "not about this artifact" in reasons(judge(requirements, other))[0]
+
+
+def test_evidence_from_after_the_effective_time_is_set_aside(requirements: Requirements) -> None:
+    late = s.evidence("sbom", signed_at=s.NOW + timedelta(seconds=1))
+    assert "after the effective time 2026-11-23T12:00:00Z" in reasons(judge(requirements, late))[0]
+    assert judge(requirements, s.evidence("sbom", signed_at=s.NOW)).standing
+
+
+def test_evidence_ages_out_to_the_second(requirements: Requirements) -> None:
+    limit = s.NOW - timedelta(days=30)
+    assert judge(requirements, s.evidence("vulns", signed_at=limit)).standing
+    stale = judge(requirements, s.evidence("vulns", signed_at=limit - timedelta(seconds=1)))
+    assert "more than 30 days ago" in reasons(stale)[0]
+
+
+def test_a_newer_negative_result_stands_over_an_older_positive_one(requirements: Requirements) -> None:
+    negative = s.evidence(
+        "rebuild",
+        s.changed(s.rebuild(), "verdict", "different"),
+        digest=s.digest("newer"),
+        signed_at=s.NOW - timedelta(minutes=1),
+    )
+    assessment = judge(requirements, *s.complete(), negative)
+    assert assessment.standing["rebuild"] == (negative,)
+    assert f"is superseded by the newer {negative.digest.short}" in reasons(assessment)[0]
+
+
+def test_equal_times_are_told_apart_by_the_log(requirements: Requirements) -> None:
+    later = s.evidence("sbom", digest=s.digest("later"), log_index=99)
+    assert judge(requirements, later, s.evidence("sbom")).standing["sbom"] == (later,)
+
+
+def test_of_two_identities_both_stand(requirements: Requirements) -> None:
+    table = {
+        "roles": {"auditor": {"signers": ["spiffe://{trust_domain}/rebuilder/*"], "may_sign": ["sbom"]}},
+        "require": {"sbom": {"command": "pratique scan", "threshold": 2}},
+    }
+    two = shipped_bundle(requirements=table).requirements
+    one = s.evidence("sbom", signer=f"{s.DOMAIN}/rebuilder/a", digest=s.digest("a"))
+    again = s.evidence("sbom", signer=f"{s.DOMAIN}/rebuilder/a", digest=s.digest("a2"), log_index=50)
+    other = s.evidence("sbom", signer=f"{s.DOMAIN}/rebuilder/b", digest=s.digest("b"))
+    owed = {item.short: item.message for item in judge(two, one, again).owed}
+    assert owed["sbom"].startswith(
+        f"sbom evidence of 2 distinct identities is required; {s.DOMAIN}/rebuilder/a signed"
+    )
+    assert "sbom" not in {item.short for item in judge(two, one, other).owed}
+    assert len(judge(two, one, other).standing["sbom"]) == 2
+
+
+def test_definition_digest_is_over_the_four_members_alone() -> None:
+    document = s.provenance()
+    assert definition_digest(document) == s.definition_digest(s.definition())
+    document["buildDefinition"]["extension"] = 1
+    assert definition_digest(document) == s.definition_digest(s.definition())
+    assert definition_digest({"buildDefinition": []}) is None
+    assert definition_digest(s.changed(document, "buildDefinition/internalParameters", None)) is None
+
+
+def test_a_posture_counts_only_for_the_build_that_names_it(requirements: Requirements) -> None:
+    build, measured = s.evidence("provenance"), s.evidence("runner-posture")
+    assert "runner-posture" in judge(requirements, build, measured).standing
+    unnamed = s.evidence("runner-posture", digest=s.digest("another"))
+    elsewhere = s.evidence("runner-posture", subjects=(s.digest("another build"),))
+    about_artifact = s.evidence("runner-posture", subjects=(s.SUBJECT,))
+    assert "not the posture" in reasons(judge(requirements, build, unnamed))[0]
+    assert "another build definition" in reasons(judge(requirements, build, elsewhere))[0]
+    assert "another build definition" in reasons(judge(requirements, build, about_artifact))[0]
+    assert "not the posture" in reasons(judge(requirements, measured))[0]
+
+
+def test_a_posture_named_by_a_provenance_that_does_not_stand_is_set_aside(requirements: Requirements) -> None:
+    forged = s.evidence("provenance", signer=f"{s.DOMAIN}/runner")
+    assert "runner-posture" not in judge(requirements, forged, s.evidence("runner-posture")).standing
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "reason"),
+    [
+        ("original/digest/sha256", "0" * 64, "rebuilt something else"),
+        ("original", "text", "rebuilt something else"),
+        ("original", None, "rebuilt something else"),
+        ("definitionDigest/sha256", "0" * 64, "no accepted provenance"),
+        ("definitionDigest", None, "no accepted provenance"),
+        ("definitionDigest", ["x"], "no accepted provenance"),
+    ],
+)
+def test_a_rebuild_of_something_else_is_set_aside(
+    requirements: Requirements, path: str, value: object, reason: str
+) -> None:
+    other = s.evidence("rebuild", s.changed(s.rebuild(), path, value))
+    assert reason in reasons(judge(requirements, s.evidence("provenance"), other))[0]
+
+
+def test_a_definition_digest_may_be_written_as_text(requirements: Requirements) -> None:
+    text = str(s.definition_digest(s.definition()))
+    again = s.evidence("rebuild", s.changed(s.rebuild(), "definitionDigest", text))
+    assert "rebuild" in judge(requirements, s.evidence("provenance"), again).standing
+
+
+def test_a_rebuild_without_definition_does_not_match_a_provenance_without_one(
+    requirements: Requirements,
+) -> None:
+    bare = s.evidence("provenance", {"buildDefinition": {}})
+    again = s.evidence("rebuild", s.changed(s.rebuild(), "definitionDigest", ""))
+    assert "rebuild" not in judge(requirements, bare, again).standing
+
+
+def test_many_set_aside_are_counted_not_listed(requirements: Requirements) -> None:
+    junk = [
+        s.evidence("sbom", digest=s.digest(f"{i}"), signer=f"key:sha256:{'2' * 64}", signer_kind="key")
+        for i in range(5)
+    ]
+    owed = next(item for item in judge(requirements, *junk).owed if item.short == "sbom")
+    assert owed.message.count("may not sign") == 3
+    assert owed.message.endswith("2 more were set aside")
