@@ -39,7 +39,7 @@ def main(arguments: list[str]) -> None:
         code = ctypes.get_errno()
         raise OSError(code, f"unshare mount namespace: {os.strerror(code)}")
     _mount("none", "/", None, _MS_REC | _MS_PRIVATE)
-    # Not earlier, as a mount of the old namespace cannot be bound in this one; not later: the stage may hide it.
+    # Not earlier: a mount of the old namespace cannot be bound in this one. Not later: the stage may hide it.
     opened = [(name, os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)) for name, _, path in sources]
     _mount("tmpfs", stage, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755,size=1m")
     for name, fd in opened:
