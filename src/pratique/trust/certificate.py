@@ -47,9 +47,12 @@ def verify_chain(leaf: x509.Certificate, root: TrustedRoot, at: datetime) -> x50
         if not authority.valid_for.contains(at):
             continue
         try:
-            return _chain_in(leaf, authority, at)[1]
+            chain = _chain_in(leaf, authority, at)
         except VerificationError as error:
             reasons.append(f"{authority.subject[1]}: {error}")
+        else:
+            if len(chain) > 1:  # an authority's own certificate is no signer's
+                return chain[1]
     raise SignatureInvalidError(
         "no certificate authority of the trusted root issued this certificate"
         f" ({'; '.join(reasons) or 'none was to be believed then'})"

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 SCHEME: Final = "ecdsa-sha2-nistp256"
 MAX_ROLES: Final = 32
+_MEMBERS: Final = frozenset({"person", "roles", "key", "enrolledAt", "notAfter"})
+_KEY_MEMBERS: Final = frozenset({"scheme", "spki"})
 
 
 class Enrolment(msgspec.Struct, frozen=True):
@@ -78,7 +80,9 @@ def parse_enrolment(statement: Statement) -> Enrolment:
         raise MalformedError(f"enrolment: predicate type {statement.predicate_type[:80]!r}")
     predicate = statement.predicate
     key, roles, not_after = predicate.get("key"), predicate.get("roles"), predicate.get("notAfter")
-    if not isinstance(key, dict) or key.get("scheme") != SCHEME:
+    if unknown := sorted(predicate.keys() - _MEMBERS):
+        raise MalformedError(f"enrolment: unknown member {unknown[0][:40]!r}, which might be a condition")
+    if not isinstance(key, dict) or key.keys() != _KEY_MEMBERS or key["scheme"] != SCHEME:
         raise MalformedError(f"enrolment: its key is not of scheme {SCHEME}")
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise MalformedError("enrolment: roles is not a list of names")

@@ -7,7 +7,8 @@ import stat
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -46,6 +47,18 @@ def load_p256_spki(der: bytes) -> ec.EllipticCurvePublicKey:
     if spki(checked) != der:
         raise MalformedError("the public key is not in its one DER spelling")
     return checked
+
+
+def verify_p256(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes, *, what: str) -> None:
+    """Verify a DER ECDSA signature with SHA-256 (FIPS 186-5 §6.4.2).
+
+    Raises:
+        SignatureInvalidError: it does not hold; `what` names it.
+    """
+    try:
+        key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
+    except InvalidSignature as error:
+        raise SignatureInvalidError(f"{what} does not verify") from error
 
 
 def load_certificate(der: bytes, *, what: str = "the certificate") -> x509.Certificate:
@@ -123,7 +136,9 @@ def load_private_key(path: Path, passphrase: bytes | None = None) -> ec.Elliptic
         hint = "it may need its passphrase" if passphrase is None else "the passphrase may be wrong"
         raise ConfigError(f"{path}: not a private key that can be opened", hint=hint) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise ConfigError(f"{path}: not an ECDSA P-256 key", hint="make one with `pratique trust key`")
+        raise ConfigError(
+            f"{path}: not an ECDSA P-256 key", hint="make one with `pratique trust keygen FILE`"
+        )
     return key
 
 

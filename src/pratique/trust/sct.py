@@ -8,9 +8,7 @@ from hashlib import sha256
 from typing import Final
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.certificate_transparency import (
     LogEntryType,
@@ -19,7 +17,7 @@ from cryptography.x509.certificate_transparency import (
 )
 
 from pratique.errors import SignatureInvalidError
-from pratique.trust.keys import load_p256_spki
+from pratique.trust.keys import load_p256_spki, verify_p256
 from pratique.trust.root import KEY_P256, TrustedRoot
 
 _HASH_SHA256: Final = 4
@@ -75,10 +73,7 @@ def verify_sct(leaf: x509.Certificate, issuer: x509.Certificate, root: TrustedRo
     data = signed_data(
         _milliseconds(moment), issuer_key_hash(issuer), leaf.tbs_precertificate_bytes, sct.extension_bytes
     )
-    try:
-        load_p256_spki(logs[0].key).verify(sct.signature, data, ec.ECDSA(hashes.SHA256()))
-    except InvalidSignature as error:
-        raise SignatureInvalidError("the SCT's signature does not verify") from error
+    verify_p256(load_p256_spki(logs[0].key), sct.signature, data, what="the SCT's signature")
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -6,9 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
@@ -20,7 +17,7 @@ from pratique.trust.certificate import certificate_identity, signing_key, verify
 from pratique.trust.entry import KIND, hashedrekord_body
 from pratique.trust.envelope import pae
 from pratique.trust.identity import EnrolledKey, Identity
-from pratique.trust.keys import load_certificate, load_p256_spki
+from pratique.trust.keys import load_certificate, load_p256_spki, verify_p256
 from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.note import Checkpoint, log_key_id, verify_checkpoint
 from pratique.trust.root import KEY_ED25519, LogInstance, TrustedRoot
@@ -31,6 +28,8 @@ from pratique.trust.timestamp import verify_timestamp
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
+
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 STEPS: Final = (
     "bundle",
@@ -43,7 +42,6 @@ STEPS: Final = (
     "checkpoint",
     "inclusion",
 )
-_ECDSA: Final = ec.ECDSA(hashes.SHA256())
 
 
 class Verified(msgspec.Struct, frozen=True):
@@ -105,7 +103,8 @@ def verify_bundle(
     else:
         signer, key, signed = _by_key(bundle, keys or {}, signed_at)
     with _step(digest, 6):
-        _verify_signature(signed, key)
+        covered = pae(signed.payload_type, signed.payload)
+        verify_p256(key, signed.signature, covered, what="the envelope's signature")
     with _step(digest, 7):
         _verify_entry(bundle, signed)
     with _step(digest, 8):
@@ -160,13 +159,6 @@ def _by_key(
             raise SignatureInvalidError(f"key {key_id[:16]} of {enrolled.person} was not valid at {at}")
         key = load_p256_spki(enrolled.spki)
     return Identity("key", key_id), key, bundle.signed(enrolled.spki)
-
-
-def _verify_signature(signed: Signed, key: ec.EllipticCurvePublicKey) -> None:
-    try:
-        key.verify(signed.signature, pae(signed.payload_type, signed.payload), _ECDSA)
-    except InvalidSignature as error:
-        raise SignatureInvalidError("the envelope's signature does not verify") from error
 
 
 def _verify_entry(bundle: Bundle, signed: Signed) -> None:
