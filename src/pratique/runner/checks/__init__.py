@@ -1,0 +1,1 @@
+"""The checks, by subject; `table.py` lists them all."""

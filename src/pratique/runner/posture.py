@@ -1,0 +1,78 @@
+"""Measure the machine, and say it as a runner-posture predicate (docs/spec/runner-posture.md)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from pratique.model.clock import format_time
+from pratique.model.finding import Finding, Result
+from pratique.runner.context import describe, detect_profile
+from pratique.runner.table import CHECKS
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pratique.model.clock import Clock
+    from pratique.runner.check import Profile
+    from pratique.runner.probe import Probe
+
+
+class Posture(msgspec.Struct, frozen=True, kw_only=True):
+    """What was seen, when, for which build."""
+
+    profile: Profile
+    findings: tuple[Finding, ...]
+    context: dict[str, str]
+    measured_at: datetime
+    invocation_id: str
+    nonce: str
+
+    def count(self, result: Result) -> int:
+        """Tell how many checks came to a result."""
+        return sum(1 for finding in self.findings if finding.result is result)
+
+
+def measure(
+    probe: Probe, *, profile: Profile | None = None, clock: Clock, invocation_id: str, nonce: str
+) -> Posture:
+    """Run every check.
+
+    Args:
+        probe: the machine.
+        profile: judge as this kind of machine; detected when not given, and stated beside it either way.
+        clock: gives the time of measurement.
+        invocation_id: the build that this is measured for.
+        nonce: fresh random text from whoever started the build, so that an old measurement cannot be reused.
+    """
+    chosen = profile or detect_profile(probe)
+    return Posture(
+        profile=chosen,
+        findings=tuple(check.run(probe, chosen) for check in CHECKS),
+        context=describe(probe),
+        measured_at=clock(),
+        invocation_id=invocation_id,
+        nonce=nonce,
+    )
+
+
+def predicate(posture: Posture) -> dict[str, Any]:
+    """Write a posture as the predicate of a runner-posture/v1 statement."""
+    counts = Counter(finding.result for finding in posture.findings)
+    return {
+        "phase": "before-build",
+        "profile": posture.profile.value,
+        "measuredAt": format_time(posture.measured_at),
+        "invocationId": posture.invocation_id,
+        "nonce": posture.nonce,
+        "context": posture.context,
+        "checks": [msgspec.to_builtins(finding) for finding in posture.findings],
+        "summary": {
+            "pass": counts[Result.PASS],
+            "fail": counts[Result.FAIL],
+            "notApplicable": counts[Result.NOT_APPLICABLE],
+            "unknown": counts[Result.UNKNOWN],
+        },
+    }
