@@ -91,8 +91,8 @@ CORPUS = {
         'deny contains {"code": "mine.one", "msg": sprintf("%d", [i])} if { some i in numbers.range(1, 9000) }',
         "larger than 100000 bytes",
     ),
-    "huge memory": ("deny contains x if { some x in numbers.range(1, 9000000) }", "memory|eval|killed"),
-    "very long expression": (NEVER % ("x := 1" + "\n+ 1" * 5000), "crash|eval"),
+    "huge memory": ("deny contains x if { some x in numbers.range(1, 9000000) }", "memory|eval|killed|longer than 2 seconds"),
+    "very long expression": (NEVER % ("x := 1" + "\n+ 1" * 5000), "crash|eval|longer than 2 seconds"),
     "byte order mark": ("\ufeffdeny contains 1", "invalid character"),
 }
 

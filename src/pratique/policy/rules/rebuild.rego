@@ -67,4 +67,9 @@ warn contains finding if {
 	}
 }
 
-varied_enough(predicate) if count({name | some name in predicate.varied}) >= data.rule_data.rebuild.min_varied
+varied_enough(predicate) if count(conditions(predicate)) >= data.rule_data.rebuild.min_varied
+
+conditions(predicate) := {name |
+	is_array(predicate.varied)
+	some name in predicate.varied
+}

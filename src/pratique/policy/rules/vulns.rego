@@ -133,6 +133,7 @@ rank(result) := max(stated_ranks(result)) if count(stated_ranks(result)) > 0
 rank(result) := ranks.high if count(stated_ranks(result)) == 0
 
 stated_ranks(result) := {found |
+	is_array(result.severity)
 	some rating in result.severity
 	found := rating_rank(rating.score)
 }
