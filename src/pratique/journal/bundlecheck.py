@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pratique.errors import EvidenceInvalidError, PratiqueError
-from pratique.journal.tilecheck import check_root
 from pratique.model.strict_json import parse_json_object
 from pratique.trust.bundle import Bundle, key_id_of, parse_bundle
 from pratique.trust.encoding import b64decode
@@ -19,11 +18,11 @@ from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.note import Checkpoint, log_key_id, verify_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    from pratique.journal.tiles import Tiles
+    from pratique.journal.tilecheck import Tree
     from pratique.model.digest import Digest
     from pratique.store.blobs import BlobStore
 
@@ -31,8 +30,7 @@ _BUNDLE_START = b'{"dsseEnvelope":'  # canonical JSON, as this journal writes it
 
 
 def check_bundles(
-    tiles: Tiles,
-    leaves: Sequence[bytes],
+    tree: Tree,
     checkpoint: Checkpoint,
     key: Ed25519PublicKey,
     *,
@@ -42,8 +40,7 @@ def check_bundles(
     """Match bundles and entries.
 
     Args:
-        tiles: the log's tiles, checked before.
-        leaves: leaf hashes of its entries.
+        tree: the log's tree.
         checkpoint: its tree head, verified.
         key: the key that signs its checkpoints.
         blobs: where its bundles are.
@@ -53,7 +50,7 @@ def check_bundles(
     Returns:
         what is wrong, one sentence for each blob or entry.
     """
-    check = _BundleCheck(tiles, leaves, checkpoint, key)
+    check = _BundleCheck(tree, checkpoint, key)
     problems: list[str] = []
     for digest in blobs:
         try:
@@ -86,11 +83,8 @@ def _read_bundle(blobs: BlobStore, digest: Digest) -> bytes | None:
 
 
 class _BundleCheck:
-    def __init__(
-        self, tiles: Tiles, leaves: Sequence[bytes], checkpoint: Checkpoint, key: Ed25519PublicKey
-    ) -> None:
-        self._tiles = tiles
-        self._leaves = leaves
+    def __init__(self, tree: Tree, checkpoint: Checkpoint, key: Ed25519PublicKey) -> None:
+        self._tree = tree
         self._head = checkpoint
         self._key = key
         self._log_id = log_key_id(checkpoint.origin, key)
@@ -124,7 +118,7 @@ class _BundleCheck:
             self._heads[text] = (
                 f"its published checkpoint is of size {self._head.size}: it was rolled back"
                 if head.size > self._head.size
-                else check_root(self._tiles, head.size, head.root)
+                else self._tree.root_problem(head.size, head.root)
             )
         return self._heads[text]
 
@@ -133,7 +127,7 @@ class _BundleCheck:
         if (head.size, head.root) != (log.tree_size, log.root_hash):
             raise EvidenceInvalidError("its proof is for another tree head than its checkpoint's")
         leaf = leaf_hash(log.entry_body)
-        if log.index >= len(self._leaves) or self._leaves[log.index] != leaf:
+        if log.index >= self._head.size or self._tree.leaves[log.index] != leaf:
             raise EvidenceInvalidError("the entry it carries is not the one in the log")
         if bundle.entry_kind != KIND or hashedrekord_body(bundle.signed(_spki(bundle))) != log.entry_body:
             raise EvidenceInvalidError("it does not rebuild to its log entry")

@@ -96,14 +96,12 @@ def _checkpoint(tiles: Tiles, origin: str, key: Ed25519PublicKey) -> Checkpoint:
 
 
 def _verify(journal: Path, checkpoint: Checkpoint, key: Ed25519PublicKey, blobs: BlobStore) -> LogReport:
-    tiles, sequencer = Tiles(journal / "tiles"), journal / "sequencer.sqlite"
-    found = check_tiles(tiles, checkpoint)
+    sequencer = journal / "sequencer.sqlite"
+    found = check_tiles(Tiles(journal / "tiles"), checkpoint)
     problems = [
         *found.problems,
-        *check_sequencer(sequencer, tiles, found.leaves, checkpoint, key),
-        *check_bundles(
-            tiles, found.leaves, checkpoint, key, blobs=blobs, expected=expected_bundles(sequencer)
-        ),
+        *check_sequencer(sequencer, found.tree, checkpoint, key),
+        *check_bundles(found.tree, checkpoint, key, blobs=blobs, expected=expected_bundles(sequencer)),
     ]
     if problems:
         more = f"\n  … and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""

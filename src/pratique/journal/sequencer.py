@@ -59,7 +59,12 @@ class Sequencer:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._connection = connect(path, synchronous="FULL")
+        self._identity = _identity(path)
         self.close = weakref.finalize(self, self._connection.close)
+
+    def is_in_place(self) -> bool:
+        """Say whether the open file is still the one at its path: commits to a replaced one would be lost."""
+        return self._identity is not None and self._identity == _identity(self.path)
 
     def initialise(self, origin: str, key_id: bytes) -> None:
         """Make the tables of a new log, or see that this file is of the log expected.
@@ -188,3 +193,11 @@ class Sequencer:
                 "SELECT position, leaf, bundle FROM entries ORDER BY position"
             ):
                 yield position, leaf, None if bundle is None else Digest(bundle.hex())
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

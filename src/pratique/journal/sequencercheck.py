@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pratique.errors import EvidenceInvalidError, PratiqueError
 from pratique.journal.sqlite import reading
-from pratique.journal.tilecheck import check_root
 from pratique.model.digest import Digest
 from pratique.trust.merkle import leaf_hash
 from pratique.trust.note import Checkpoint, verify_checkpoint
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-    from pratique.journal.tiles import Tiles
+    from pratique.journal.tilecheck import Tree
 
 
 def expected_bundles(path: Path) -> dict[int, Digest]:
@@ -33,9 +32,7 @@ def expected_bundles(path: Path) -> dict[int, Digest]:
         return {}
 
 
-def check_sequencer(
-    path: Path, tiles: Tiles, leaves: Sequence[bytes], checkpoint: Checkpoint, key: Ed25519PublicKey
-) -> list[str]:
+def check_sequencer(path: Path, tree: Tree, checkpoint: Checkpoint, key: Ed25519PublicKey) -> list[str]:
     """Compare the sequencer with a verified checkpoint and its entries.
 
     A sequencer that is ahead is in order (the next writer publishes the rest); one that is behind is not. A
@@ -51,7 +48,9 @@ def check_sequencer(
             (state,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
             if state != "ok":
                 return [f"{path} is damaged: {state}"]
-            problems = _check_entries(connection, leaves) + _check_heads(connection, tiles, checkpoint, key)
+            problems = _check_entries(connection, tree.leaves) + _check_heads(
+                connection, tree, checkpoint, key
+            )
     except PratiqueError as error:
         return [error.message]
     return [f"{path}: {problem}" for problem in problems]
@@ -72,7 +71,7 @@ def _check_entries(connection: sqlite3.Connection, leaves: Sequence[bytes]) -> l
 
 
 def _check_heads(
-    connection: sqlite3.Connection, tiles: Tiles, checkpoint: Checkpoint, key: Ed25519PublicKey
+    connection: sqlite3.Connection, tree: Tree, checkpoint: Checkpoint, key: Ed25519PublicKey
 ) -> list[str]:
     problems = []
     newest = -1
@@ -85,7 +84,7 @@ def _check_heads(
             continue
         if (signed.size, signed.root) != (size, root):
             problems.append(f"its head of size {size} is not the one it signed")
-        elif size <= checkpoint.size and (problem := check_root(tiles, size, root)):
+        elif size <= checkpoint.size and (problem := tree.root_problem(size, root)):
             problems.append(f"its head of size {size}: {problem}")
     if newest < checkpoint.size:
         problems.append(f"it is at size {newest}, the published checkpoint at {checkpoint.size}: an old copy")

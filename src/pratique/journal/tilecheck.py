@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pratique.errors import EvidenceInvalidError, PratiqueError
-from pratique.journal.layout import HASH_BYTES, WIDTH, Tile, encode_entries, partial_tiles
-from pratique.journal.tree import Frontier, HashTile
+from pratique.errors import PratiqueError
+from pratique.journal.layout import HASH_BYTES, HEIGHT, WIDTH, Tile, encode_entries, partial_tiles
+from pratique.journal.tree import Frontier, HashTile, pyramid, subtree_root
 from pratique.trust.merkle import leaf_hash
 
 if TYPE_CHECKING:
@@ -24,15 +24,51 @@ if TYPE_CHECKING:
 _UNKNOWN = bytes(HASH_BYTES)
 
 
+class Tree:
+    """A tree grown bundle by bundle in memory, from whichever source of leaf hashes."""
+
+    def __init__(self) -> None:
+        self.frontier = Frontier()
+        self.full: list[HashTile] = []
+        self._levels: list[list[bytes]] = [[]]
+
+    @property
+    def leaves(self) -> list[bytes]:
+        """All leaf hashes."""
+        return self._levels[0]
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Append leaf hashes."""
+        self.leaves.extend(leaves)
+        self.frontier, full = self.frontier.extended(leaves)
+        for item in full:
+            above = (item.tile.level or 0) + 1
+            if above == len(self._levels):
+                self._levels.append([])
+            self._levels[above].append(pyramid(item.hashes)[HEIGHT][0])
+            if item.tile.level:
+                self.full.append(item)
+
+    def root_problem(self, size: int, root: bytes) -> str:
+        """Give what is wrong with a root claimed for the first `size` leaves; empty when nothing is."""
+        if subtree_root(self._node, 0, size) == root:
+            return ""
+        return f"its root {root.hex()} is not that of the first {size} entries"
+
+    def _node(self, height: int, position: int) -> bytes:
+        level, row = divmod(height, HEIGHT)
+        return pyramid(self._levels[level][position << row : (position + 1) << row])[row][0]
+
+
 class TileFindings(msgspec.Struct, frozen=True):
     """What the files of a log came to.
 
     Attributes:
-        leaves: leaf hashes of the entries; where a bundle of entries cannot be read, of its tile.
+        tree: the tree that was signed, as far as it can be told.
         problems: what is wrong, one sentence for each file or entry.
     """
 
-    leaves: list[bytes]
+    tree: Tree
     problems: list[str]
 
 
@@ -41,18 +77,17 @@ def check_tiles(tiles: Tiles, checkpoint: Checkpoint) -> TileFindings:
     check = _TileCheck(tiles)
     for first in range(0, checkpoint.size, WIDTH):
         check.bundle(first // WIDTH, min(WIDTH, checkpoint.size - first))
-    return TileFindings(check.leaves, check.problems(checkpoint))
+    return check.judged(checkpoint)
 
 
 class _TileCheck:
     def __init__(self, tiles: Tiles) -> None:
         self._tiles = tiles
-        self.leaves: list[bytes] = []
         self._unreadable: list[str] = []
         self._if_entries_wrong: list[str] = []
         self._if_hashes_wrong: list[str] = []
-        self._from_entries = _Grown()
-        self._from_hashes = _Grown()
+        self._from_entries = Tree()
+        self._from_hashes = Tree()
 
     def bundle(self, index: int, width: int) -> None:
         """Take in 256 entries, or the fewer at the edge, and the tile over them."""
@@ -65,26 +100,27 @@ class _TileCheck:
                 self._if_entries_wrong.append(f"{self._tiles.path(bundle)}: {entry} is not what was logged")
                 self._if_hashes_wrong.append(f"{self._tiles.path(tile)}: the hash of {entry} is wrong")
         leaves = computed or stored or [_UNKNOWN] * width
-        self.leaves += leaves
         self._from_entries.extend(leaves)
         self._from_hashes.extend(stored or leaves)
         if computed:
             self._older(tile, b"".join(computed), [HASH_BYTES * w for w in range(width)])
 
-    def problems(self, checkpoint: Checkpoint) -> list[str]:
+    def judged(self, checkpoint: Checkpoint) -> TileFindings:
         """Judge, now that all entries are in."""
-        if self._from_entries.frontier.root == checkpoint.root:
-            return self._unreadable + self._if_hashes_wrong + self._upper(self._from_entries)
-        if self._from_hashes.frontier.root == checkpoint.root:
-            return self._unreadable + self._if_entries_wrong + self._upper(self._from_hashes)
-        found = self._unreadable + self._if_entries_wrong + self._if_hashes_wrong
-        return [
-            *found,
-            (
-                f"{self._tiles.checkpoint_path}: its root {checkpoint.root.hex()} is not that of the "
-                f"{checkpoint.size} entries, {self._from_entries.frontier.root.hex()}"
-            ),
-        ]
+        for tree, at_fault in (
+            (self._from_entries, self._if_hashes_wrong),
+            (self._from_hashes, self._if_entries_wrong),
+        ):
+            if tree.frontier.root == checkpoint.root:
+                upper = self._upper(tree)
+                return TileFindings(tree, self._unreadable + at_fault + upper)
+        computed = self._from_entries.frontier.root.hex()
+        contradiction = (
+            f"{self._tiles.checkpoint_path}: its root {checkpoint.root.hex()} is not that of the "
+            f"{checkpoint.size} entries, {computed}"
+        )
+        found = [*self._unreadable, *self._if_entries_wrong, *self._if_hashes_wrong, contradiction]
+        return TileFindings(self._from_entries, found)
 
     def _hashes(self, tile: Tile) -> list[bytes] | None:
         data = self._read(tile)
@@ -133,7 +169,7 @@ class _TileCheck:
             if path.exists() and path.read_bytes() != data[: ends[width]]:
                 self._unreadable.append(f"{path} is not the beginning of {self._tiles.path(tile)}")
 
-    def _upper(self, grown: _Grown) -> list[str]:
+    def _upper(self, grown: Tree) -> list[str]:
         """Compare the tiles above level 0 with those of the right tree."""
         problems: list[str] = []
         edge = [
@@ -148,24 +184,3 @@ class _TileCheck:
                     problems.append(f"{self._tiles.path(item.tile)}: hash {offset} is wrong")
             self._older(item.tile, b"".join(item.hashes), [HASH_BYTES * w for w in range(item.tile.width)])
         return problems
-
-
-class _Grown:
-    """A tree grown bundle by bundle, with its full tiles above level 0."""
-
-    def __init__(self) -> None:
-        self.frontier = Frontier()
-        self.full: list[HashTile] = []
-
-    def extend(self, leaves: Sequence[bytes]) -> None:
-        self.frontier, full = self.frontier.extended(leaves)
-        self.full += [item for item in full if item.tile.level]
-
-
-def check_root(tiles: Tiles, size: int, root: bytes) -> str:
-    """Give what is wrong with a root claimed for the first `size` entries; empty when nothing is."""
-    try:
-        found = tiles.root_at(size)
-    except EvidenceInvalidError as error:
-        return error.message
-    return "" if found == root else f"its root {root.hex()} is not that of the first {size} entries"

@@ -15,7 +15,6 @@ Rendering is deterministic, so doing a step again writes the same bytes. The cal
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -101,18 +100,23 @@ class Writer:
         self._origin = origin
         self._key = key
         self._log_id = log_key_id(origin, key.public_key())
+        self._sequencer: Sequencer | None = None
         self._edge: tuple[Head, Frontier] | None = None
 
-    @cached_property
+    @property
     def sequencer(self) -> Sequencer:
-        """The sequencer, opened when first needed."""
-        return Sequencer(self._path)
+        """The sequencer, opened when first needed, and again when another file was put in its place."""
+        if self._sequencer is not None and not self._sequencer.is_in_place():
+            self.close()
+        if self._sequencer is None:
+            self._sequencer = Sequencer(self._path)
+        return self._sequencer
 
     def close(self) -> None:
         """Close the sequencer's file, if it was opened."""
-        if "sequencer" in self.__dict__:
-            self.sequencer.close()
-            del self.sequencer
+        if self._sequencer is not None:
+            self._sequencer.close()
+            self._sequencer = None
 
     def head(self) -> Head | None:
         """Give the newest signed head, or None before the log has one."""
