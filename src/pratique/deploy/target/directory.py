@@ -108,6 +108,23 @@ class DirectoryTarget:
                 f"cannot put release {artifact.short} into {self.path}: {error.strerror or error}"
             ) from error
 
+    def verify(self, artifact: Digest) -> None:
+        """Verify that an installed release is what was put there, before going back to it.
+
+        Raises:
+            EvidenceInvalidError: it was changed, or is gone.
+            InfrastructureError: it cannot be read.
+        """
+        manifest = self._manifest(artifact)
+        if manifest is None or not self.release(artifact).is_dir():
+            raise EvidenceInvalidError(f"release {artifact.short} is no longer in {self.path}")
+        try:
+            found = differences(manifest, measure(self.release(artifact)))
+        except OSError as error:
+            raise InfrastructureError(f"cannot read release {artifact.short}: {error.strerror}") from error
+        if found:
+            raise EvidenceInvalidError(f"release {artifact.short} was changed: {found[0]}")
+
     def current(self) -> Digest | None:
         """Give the release that `current` points to.
 
