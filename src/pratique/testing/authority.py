@@ -9,19 +9,23 @@ verify_bundle(data, authority.trusted_root)
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pratique.trust.authority.init import Authority, initialise
 from pratique.trust.bundle import LogProof, Signed, encode_bundle
 from pratique.trust.entry import hashedrekord_body
+from pratique.trust.identity import EnrolledKey
+from pratique.trust.keys import generate_key, spki
 from pratique.trust.merkle import EMPTY_ROOT, leaf_hash, node_hash
 from pratique.trust.note import Checkpoint, sign_checkpoint
+from pratique.trust.signer import KeySigner
+from pratique.trust.statement import Statement, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-START: Final = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+START: Final = datetime(2026, 6, 1, 9, 0, tzinfo=UTC)
 
 
 class SettableClock:
@@ -47,6 +51,46 @@ def make_authority(
     clock = SettableClock(moment)
     initialise(folder / "trust", trust_domain=trust_domain, clock=clock)
     return Authority.load(folder / "trust", clock), clock
+
+
+class World(NamedTuple):
+    """An authority with a log of a few entries, and a bundle of each kind.
+
+    Attributes:
+        authority: an authority for `pratique.local`.
+        clock: its clock.
+        log: its log.
+        key_signer: signs with the key of a person, ann.
+        keys: ann's key as enrolled, by key id.
+        statement: what the two bundles claim.
+        by_certificate: a bundle by the role builder, entry 3 of the log.
+        by_key: a bundle by ann, entry 4.
+    """
+
+    authority: Authority
+    clock: SettableClock
+    log: MemoryLog
+    key_signer: KeySigner
+    keys: dict[str, EnrolledKey]
+    statement: Statement
+    by_certificate: bytes
+    by_key: bytes
+
+
+def make_world(folder: Path) -> World:
+    """Make a `World` in an empty folder."""
+    authority, clock = make_authority(folder)
+    log = MemoryLog(authority)
+    private_key = generate_key(folder / "ann.pem")
+    key_signer = KeySigner(private_key, authority.timestamp)
+    keys = {key_signer.identity.subject: EnrolledKey(spki(private_key.public_key()), "ann", START)}
+    subject = Subject("app.whl", {"sha256": "ab" * 32})
+    statement = Statement((subject,), "https://slsa.dev/provenance/v1", {"answer": 42})
+    for role in ("runner", "scanner", "verifier"):
+        log.append(authority.signer(role).sign(statement))
+    by_certificate = log.append(authority.signer("builder").sign(statement))
+    by_key = log.append(key_signer.sign(statement))
+    return World(authority, clock, log, key_signer, keys, statement, by_certificate, by_key)
 
 
 class MemoryLog:

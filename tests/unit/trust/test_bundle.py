@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -10,8 +10,11 @@ from pratique.model.strict_json import canonical_json
 from pratique.trust.bundle import Signed, encode_bundle, key_id_of, parse_bundle, parse_signed
 from pratique.trust.encoding import b64decode, b64encode
 
+if TYPE_CHECKING:
+    from pratique.testing.authority import World
 
-def test_bundles_are_canonical_json_of_the_published_shape(world) -> None:
+
+def test_bundles_are_canonical_json_of_the_published_shape(world: World) -> None:
     document = json.loads(world.by_certificate)
     assert canonical_json(document) == world.by_certificate
     assert set(document) == {"mediaType", "dsseEnvelope", "verificationMaterial"}
@@ -26,7 +29,7 @@ def test_bundles_are_canonical_json_of_the_published_shape(world) -> None:
     assert entry["logIndex"] == entry["inclusionProof"]["logIndex"] == "3"
 
 
-def test_a_keys_bundle_carries_a_hint(world) -> None:
+def test_a_keys_bundle_carries_a_hint(world: World) -> None:
     document = json.loads(world.by_key)
     ((key_id, key),) = world.keys.items()
     hint = document["verificationMaterial"]["publicKey"]["hint"]
@@ -35,14 +38,14 @@ def test_a_keys_bundle_carries_a_hint(world) -> None:
 
 
 @pytest.mark.parametrize("kind", ["by_certificate", "by_key"])
-def test_parse_then_encode_gives_the_same_bytes(world, kind: str) -> None:
+def test_parse_then_encode_gives_the_same_bytes(world: World, kind: str) -> None:
     data = getattr(world, kind)
     bundle = parse_bundle(data)
     spki = None if bundle.key_id is None else world.keys[bundle.key_id].spki
     assert encode_bundle(bundle.signed(spki), bundle.log) == data
 
 
-def test_signed_round_trip(world) -> None:
+def test_signed_round_trip(world: World) -> None:
     for signer in (world.authority.signer("builder"), world.key_signer):
         signed = signer.sign(world.statement)
         assert parse_signed(signed.encode()) == signed
@@ -52,7 +55,7 @@ def test_signed_round_trip(world) -> None:
     "change",
     [{"type": "other"}, {"payload": "!"}, {"signature": None}, {"payloadType": 3}, {"publicKey": "AA=="}],
 )
-def test_signed_refuses(world, change: dict[str, Any]) -> None:
+def test_signed_refuses(world: World, change: dict[str, Any]) -> None:
     document = json.loads(world.authority.signer("builder").sign(world.statement).encode())
     with pytest.raises(MalformedError):
         parse_signed(json.dumps({**document, **change}).encode())
@@ -117,14 +120,14 @@ REFUSED: dict[str, tuple[str, Any, str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_refused(world, name: str) -> None:
+def test_refused(world: World, name: str) -> None:
     path, value, message = REFUSED[name]
     with pytest.raises(MalformedError) as caught:
         parse_bundle(_change(world.by_certificate, path, value))
     assert message in str(caught.value)
 
 
-def test_duplicate_members(world) -> None:
+def test_duplicate_members(world: World) -> None:
     twice = world.by_certificate.replace(b'{"dsseEnvelope"', b'{"mediaType":"x","dsseEnvelope"', 1)
     with pytest.raises(MalformedError, match="duplicate key"):
         parse_bundle(twice)

@@ -165,7 +165,7 @@ def test_revocation_may_reach_back(office: Office) -> None:
 
 def test_only_the_administrator_enrols(office: Office) -> None:
     office.enrol(role="builder")
-    with pytest.raises(EvidenceInvalidError, match="signed by spiffe://pratique.local/builder"):
+    with pytest.raises(EvidenceInvalidError, match=r"signed by spiffe://pratique\.local/builder"):
         office.key()
 
 

@@ -14,15 +14,17 @@ from pratique.trust.verify import log_public_key
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pratique.testing.authority import World
 
-def test_our_root_in_the_published_shape(world) -> None:
+
+def test_our_root_in_the_published_shape(world: World) -> None:
     root = world.authority.trusted_root
     document = json.loads(root.data)
     assert document["mediaType"] == "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
     (tlog,) = document["tlogs"]
     assert tlog["baseUrl"] == "https://pratique.local"
     assert tlog["publicKey"]["keyDetails"] == "PKIX_ED25519"
-    assert tlog["publicKey"]["validFor"] == {"start": "2026-11-23T09:00:00Z"}
+    assert tlog["publicKey"]["validFor"] == {"start": "2026-06-01T09:00:00Z"}
     assert root.fingerprint == sha256_bytes(root.data)
     assert root.tlogs[0].origin == "pratique.local"
     assert len(document["timestampAuthorities"][0]["certChain"]["certificates"]) == 2
@@ -67,18 +69,18 @@ def _edit(data: bytes, path: str, value: Any) -> bytes:
         ("certificateAuthorities.0.subject", None),
     ],
 )
-def test_refused(world, path: str, value: Any) -> None:
+def test_refused(world: World, path: str, value: Any) -> None:
     with pytest.raises(MalformedError):
         parse_root(_edit(world.authority.trusted_root.data, path, value))
 
 
-def test_a_log_whose_id_is_not_its_keys(world) -> None:
+def test_a_log_whose_id_is_not_its_keys(world: World) -> None:
     root = parse_root(_edit(world.authority.trusted_root.data, "tlogs.0.baseUrl", "https://other.example"))
     with pytest.raises(SignatureInvalidError, match="is not its key's"):
         log_public_key(root.tlogs[0])
 
 
-def test_broken_keys_and_certificates_of_a_root(world) -> None:
+def test_broken_keys_and_certificates_of_a_root(world: World) -> None:
     data = world.authority.trusted_root.data
     with pytest.raises(EvidenceInvalidError):
         log_public_key(parse_root(_edit(data, "tlogs.0.publicKey.rawBytes", "AAAA")).tlogs[0])

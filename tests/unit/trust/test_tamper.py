@@ -16,6 +16,8 @@ from pratique.trust.verify import Verified, verify_bundle
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pratique.testing.authority import World
+
 # Hostile certificates make the parser warn before it refuses; the default is what users run with.
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -49,7 +51,7 @@ def tampered(text: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("kind", ["by_certificate", "by_key"])
-def test_every_leaf(world, kind: str) -> None:
+def test_every_leaf(world: World, kind: str) -> None:
     original = getattr(world, kind)
     document = json.loads(original)
     seen = 0
@@ -77,7 +79,7 @@ def _get(value: Any, path: Any) -> Any:
 
 @pytest.mark.parametrize("kind", ["by_certificate", "by_key"])
 @pytest.mark.parametrize("mask", [0x01, 0x20, 0x80])
-def test_flipped_bytes(world, kind: str, mask: int) -> None:
+def test_flipped_bytes(world: World, kind: str, mask: int) -> None:
     original = getattr(world, kind)
     root, keys = world.authority.trusted_root, world.keys
     before = verify_bundle(original, root, keys=keys)
@@ -91,7 +93,7 @@ def test_flipped_bytes(world, kind: str, mask: int) -> None:
 
 
 def _assert_only_unsigned_token_bytes(before: Verified, after: Verified, at: int) -> None:
-    """CMS leaves the name of the signature algorithm unsigned, and no reader uses it: nothing else may pass."""
+    """CMS leaves the name of the signature algorithm unsigned, and nothing reads it: no other may pass."""
     first, second = before.bundle.timestamp, after.bundle.timestamp
     changed = [place for place, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
     start = first.rindex(bytes.fromhex("06082a8648ce3d040302"))
@@ -106,13 +108,13 @@ def _assert_only_unsigned_token_bytes(before: Verified, after: Verified, at: int
     )
 
 
-def test_a_timestamp_of_other_bytes(world) -> None:
+def test_a_timestamp_of_other_bytes(world: World) -> None:
     bundle = parse_bundle(world.by_certificate)
     with pytest.raises(EvidenceInvalidError, match="Mismatch between messages"):
         verify_timestamp(bundle.timestamp, bundle.signature + b"x", world.authority.trusted_root)
 
 
-def test_random_prefixes_of_a_timestamp(world) -> None:
+def test_random_prefixes_of_a_timestamp(world: World) -> None:
     bundle = parse_bundle(world.by_certificate)
     for size in range(0, len(bundle.timestamp), 13):
         with pytest.raises(EvidenceInvalidError):

@@ -15,7 +15,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pratique.errors import EvidenceInvalidError, MalformedError, SignatureInvalidError
 from pratique.model.digest import sha256_bytes
-from pratique.testing.authority import START, MemoryLog, make_authority
+from pratique.testing.authority import START, MemoryLog, World, make_authority
 from pratique.trust import merkle
 from pratique.trust.authority import ca
 from pratique.trust.bundle import LogProof, Signed, encode_bundle, parse_bundle
@@ -48,7 +48,7 @@ def edit(data: bytes, path: str, value: Any) -> bytes:
     return json.dumps(document).encode()
 
 
-def test_certificate_bundle(world) -> None:
+def test_certificate_bundle(world: World) -> None:
     verified = verify_bundle(world.by_certificate, world.authority.trusted_root)
     assert verified.statement == world.statement
     assert verified.signer == Identity(
@@ -59,20 +59,20 @@ def test_certificate_bundle(world) -> None:
     assert verified.digest == sha256_bytes(world.by_certificate)
 
 
-def test_key_bundle(world) -> None:
+def test_key_bundle(world: World) -> None:
     verified = verify_bundle(world.by_key, world.authority.trusted_root, keys=world.keys)
     (key_id,) = world.keys
     assert verified.signer == Identity("key", key_id)
     assert verified.log_index == 4
 
 
-def test_key_bundle_needs_the_key_enrolled(world) -> None:
+def test_key_bundle_needs_the_key_enrolled(world: World) -> None:
     with pytest.raises(SignatureInvalidError, match=r"step 4 \(signer\): key .* is not enrolled") as caught:
         verify_bundle(world.by_key, world.authority.trusted_root)
     assert "enrol" in caught.value.hint
 
 
-def test_key_enrolled_under_anothers_id(world) -> None:
+def test_key_enrolled_under_anothers_id(world: World) -> None:
     (key_id,) = world.keys
     other = ec.generate_private_key(ec.SECP256R1()).public_key()
     keys = {key_id: EnrolledKey(spki(other), "eve", START)}
@@ -83,14 +83,14 @@ def test_key_enrolled_under_anothers_id(world) -> None:
 @pytest.mark.parametrize(
     ("start", "end"), [(timedelta(seconds=1), None), (timedelta(hours=-1), timedelta(0))]
 )
-def test_key_outside_its_validity(world, start: timedelta, end: timedelta | None) -> None:
+def test_key_outside_its_validity(world: World, start: timedelta, end: timedelta | None) -> None:
     ((key_id, enrolled),) = world.keys.items()
     key = EnrolledKey(enrolled.spki, "ann", START + start, None if end is None else START + end)
     with pytest.raises(SignatureInvalidError, match=r"step 4 .* was not valid at"):
         verify_bundle(world.by_key, world.authority.trusted_root, keys={key_id: key})
 
 
-def test_the_role_is_the_signers_alone(world) -> None:
+def test_the_role_is_the_signers_alone(world: World) -> None:
     scanner = world.authority.signer("scanner")
     verified = verify_bundle(world.log.append(scanner.sign(world.statement)), world.authority.trusted_root)
     assert verified.signer == role_identity("pratique.local", "scanner")
@@ -98,13 +98,13 @@ def test_the_role_is_the_signers_alone(world) -> None:
     assert verified.signer != role_identity("pratique.example", "scanner")
 
 
-def test_foreign_root(world, tmp_path: Path) -> None:
+def test_foreign_root(world: World, tmp_path: Path) -> None:
     stranger, _ = make_authority(tmp_path)
     with pytest.raises(SignatureInvalidError, match=r"step 3 \(timestamp\)"):
         verify_bundle(world.by_certificate, stranger.trusted_root)
 
 
-def _root(world, **parts: Any) -> TrustedRoot:
+def _root(world: World, **parts: Any) -> TrustedRoot:
     root = world.authority.trusted_root
     names = ("tlogs", "certificate_authorities", "ctlogs", "timestamp_authorities")
     return parse_root(encode_root(*(parts.get(name, getattr(root, name)) for name in names)))
@@ -119,8 +119,10 @@ def _root(world, **parts: Any) -> TrustedRoot:
         ("tlogs", r"step 8 \(checkpoint\)"),
     ],
 )
-def test_each_authority_is_believed_for_its_own_part(world, tmp_path: Path, part: str, message: str) -> None:
-    """A root that shares all but one part with ours refuses at exactly that part's step; so does an absence."""
+def test_each_authority_is_believed_for_its_own_part(
+    world: World, tmp_path: Path, part: str, message: str
+) -> None:
+    """A root that lacks one part, or has a stranger there, refuses at exactly that step."""
     stranger, _ = make_authority(tmp_path)
     for replacement in ((), getattr(stranger.trusted_root, part)):
         with pytest.raises(SignatureInvalidError, match=message):
@@ -136,7 +138,7 @@ def test_each_authority_is_believed_for_its_own_part(world, tmp_path: Path, part
         ("tlogs", "step 8"),
     ],
 )
-def test_an_authority_past_its_time_is_not_believed(world, part: str, message: str) -> None:
+def test_an_authority_past_its_time_is_not_believed(world: World, part: str, message: str) -> None:
     (instance,) = getattr(world.authority.trusted_root, part)
     ended = msgspec.structs.replace(instance.valid_for, end=START - timedelta(seconds=1))
     retired = msgspec.structs.replace(instance, valid_for=ended)
@@ -144,7 +146,7 @@ def test_an_authority_past_its_time_is_not_believed(world, part: str, message: s
         verify_bundle(world.by_certificate, _root(world, **{part: (retired,)}))
 
 
-def test_several_authorities_are_tried(world, tmp_path: Path) -> None:
+def test_several_authorities_are_tried(world: World, tmp_path: Path) -> None:
     stranger, _ = make_authority(tmp_path)
     ours, theirs = world.authority.trusted_root, stranger.trusted_root
     names = ("tlogs", "certificate_authorities", "ctlogs", "timestamp_authorities")
@@ -161,7 +163,7 @@ def _log(authority: Authority, signed: Signed, body: bytes | None = None) -> byt
     return encode_bundle(signed, LogProof(0, 1, root, (), note, log_id, body))
 
 
-def test_signed_after_the_certificate_expired(world, tmp_path: Path) -> None:
+def test_signed_after_the_certificate_expired(world: World, tmp_path: Path) -> None:
     authority, clock = make_authority(tmp_path)
     identity = role_identity("pratique.local", "builder")
 
@@ -174,7 +176,7 @@ def test_signed_after_the_certificate_expired(world, tmp_path: Path) -> None:
         verify_bundle(_log(authority, signed), authority.trusted_root)
 
 
-def test_signed_before_the_certificate_began(world, tmp_path: Path) -> None:
+def test_signed_before_the_certificate_began(world: World, tmp_path: Path) -> None:
     authority, clock = make_authority(tmp_path)
     signed = authority.signer("builder").sign(world.statement)
     clock.advance(hours=1)
@@ -188,7 +190,7 @@ def test_signed_before_the_certificate_began(world, tmp_path: Path) -> None:
         verify_bundle(_log(authority, early), authority.trusted_root)
 
 
-def test_swapped_subject(world) -> None:
+def test_swapped_subject(world: World) -> None:
     signed = parse_bundle(world.by_certificate).signed()
     payload = signed.payload.replace(b"ab" * 32, b"cd" * 32)
     assert payload != signed.payload
@@ -197,7 +199,7 @@ def test_swapped_subject(world) -> None:
         verify_bundle(_log(world.authority, forged), world.authority.trusted_root)
 
 
-def test_signature_by_another_key(world) -> None:
+def test_signature_by_another_key(world: World) -> None:
     signed = parse_bundle(world.by_certificate).signed()
     other = parse_bundle(world.log.append(world.authority.signer("runner").sign(world.statement))).signed()
     forged = msgspec.structs.replace(signed, signature=other.signature, timestamp=other.timestamp)
@@ -205,27 +207,27 @@ def test_signature_by_another_key(world) -> None:
         verify_bundle(_log(world.authority, forged), world.authority.trusted_root)
 
 
-def test_entry_of_another_signature(world) -> None:
+def test_entry_of_another_signature(world: World) -> None:
     signed = parse_bundle(world.by_certificate).signed()
     other = world.authority.signer("builder").sign(world.statement)
     with pytest.raises(SignatureInvalidError, match=r"step 7 \(log entry\)"):
         verify_bundle(_log(world.authority, signed, hashedrekord_body(other)), world.authority.trusted_root)
 
 
-def test_entry_with_the_same_meaning_in_other_bytes(world) -> None:
+def test_entry_with_the_same_meaning_in_other_bytes(world: World) -> None:
     signed = parse_bundle(world.by_certificate).signed()
     body = json.dumps(json.loads(hashedrekord_body(signed)), indent=1).encode()
     with pytest.raises(SignatureInvalidError, match=r"step 7 \(log entry\)"):
         verify_bundle(_log(world.authority, signed, body), world.authority.trusted_root)
 
 
-def test_entry_of_another_kind(world) -> None:
+def test_entry_of_another_kind(world: World) -> None:
     data = edit(world.by_certificate, "verificationMaterial.tlogEntries.0.kindVersion.version", "0.0.1")
     with pytest.raises(SignatureInvalidError, match=r"step 7 .*hashedrekord/0\.0\.1"):
         verify_bundle(data, world.authority.trusted_root)
 
 
-def test_replay_from_another_log(world, tmp_path: Path) -> None:
+def test_replay_from_another_log(world: World, tmp_path: Path) -> None:
     """The same signature, logged in a stranger's log under our log's name and id."""
     stranger, _ = make_authority(tmp_path)
     signed = parse_bundle(world.by_certificate).signed()
@@ -238,14 +240,14 @@ def test_replay_from_another_log(world, tmp_path: Path) -> None:
         verify_bundle(renamed, world.authority.trusted_root)
 
 
-def test_proof_of_another_tree_head(world) -> None:
+def test_proof_of_another_tree_head(world: World) -> None:
     other = parse_bundle(world.by_key).log
     place = "verificationMaterial.tlogEntries.0.inclusionProof.checkpoint.envelope"
     with pytest.raises(SignatureInvalidError, match=r"step 8 .*another tree head"):
         verify_bundle(edit(world.by_certificate, place, other.checkpoint), world.authority.trusted_root)
 
 
-def test_entry_that_is_not_in_the_tree(world) -> None:
+def test_entry_that_is_not_in_the_tree(world: World) -> None:
     signed = parse_bundle(world.by_certificate).signed()
     body, root = hashedrekord_body(signed), merkle.leaf_hash(b"something else")
     note = sign_checkpoint(Checkpoint("pratique.local", 1, root), world.authority.log_key)
@@ -254,25 +256,25 @@ def test_entry_that_is_not_in_the_tree(world) -> None:
         verify_bundle(encode_bundle(signed, proof), world.authority.trusted_root)
 
 
-def test_duplicated_signature(world) -> None:
+def test_duplicated_signature(world: World) -> None:
     document = json.loads(world.by_certificate)
     document["dsseEnvelope"]["signatures"] *= 2
     with pytest.raises(MalformedError, match=r"step 1 .*exactly one entry, not 2"):
         verify_bundle(json.dumps(document).encode(), world.authority.trusted_root)
 
 
-def test_other_payload_types(world, tmp_path: Path) -> None:
+def test_other_payload_types(world: World) -> None:
     data = edit(world.by_certificate, "dsseEnvelope.payloadType", "application/json")
     with pytest.raises(MalformedError, match=r"step 2 \(statement\): payload type"):
         verify_bundle(data, world.authority.trusted_root)
 
 
-def test_unknown_members_of_others_bundles_are_ignored(world) -> None:
+def test_unknown_members_of_others_bundles_are_ignored(world: World) -> None:
     data = edit(world.by_certificate, "verificationMaterial.tlogEntries.0.integratedTime", "0")
     assert verify_bundle(data, world.authority.trusted_root).statement == world.statement
 
 
-def test_a_bundle_certified_by_the_authority_itself(world) -> None:
+def test_a_bundle_certified_by_the_authority_itself(world: World) -> None:
     """The authority's own certificate is a trust anchor, not a signer."""
     signed = parse_bundle(world.by_certificate).signed()
     (anchor,) = world.authority.trusted_root.certificate_authorities[0].chain
@@ -320,14 +322,14 @@ def _issuer(arc: str, value: bytes) -> tuple[x509.ExtensionType, bool]:
     return x509.UnrecognizedExtension(x509.ObjectIdentifier(f"1.3.6.1.4.1.57264.{arc}"), value), False
 
 
-def _verify_profile(world, certificate: bytes, key: Any) -> None:
+def _verify_profile(world: World, certificate: bytes, key: Any) -> None:
     from pratique.trust.signer import _sign  # noqa: PLC0415 - signs with a key that no signer would make
 
     signed = _sign(key, world.statement, world.authority.timestamp, certificate=certificate)
     verify_bundle(_log(world.authority, signed), world.authority.trusted_root)
 
 
-def test_the_profile_helper_issues_what_is_accepted(world) -> None:
+def test_the_profile_helper_issues_what_is_accepted(world: World) -> None:
     profile, key = Profile(world.authority), ec.generate_private_key(ec.SECP256R1())
     _verify_profile(world, profile.issue(key.public_key(), list(profile.extensions().values())), key)
 
@@ -363,7 +365,7 @@ DEVIATIONS: dict[str, tuple[dict[str, tuple[x509.ExtensionType, bool] | None], s
 
 
 @pytest.mark.parametrize("name", DEVIATIONS)
-def test_certificates_outside_the_profile(world, name: str) -> None:
+def test_certificates_outside_the_profile(world: World, name: str) -> None:
     changes, message = DEVIATIONS[name]
     profile, key = Profile(world.authority), ec.generate_private_key(ec.SECP256R1())
     extensions = {**profile.extensions(), **changes}
@@ -373,14 +375,14 @@ def test_certificates_outside_the_profile(world, name: str) -> None:
     assert message in str(caught.value)
 
 
-def test_weak_keys_are_refused(world) -> None:
+def test_weak_keys_are_refused(world: World) -> None:
     profile, key = Profile(world.authority), ec.generate_private_key(ec.SECP384R1())
     certificate = profile.issue(key.public_key(), list(profile.extensions().values()))
     with pytest.raises(SignatureInvalidError, match="not ECDSA P-256"):
         _verify_profile(world, certificate, key)
 
 
-def test_weak_enrolled_keys_are_refused(world) -> None:
+def test_weak_enrolled_keys_are_refused(world: World) -> None:
     key = ec.generate_private_key(ec.SECP384R1())
     signer = KeySigner(key, world.authority.timestamp)
     data = MemoryLog(world.authority).append(signer.sign(world.statement))
@@ -390,6 +392,6 @@ def test_weak_enrolled_keys_are_refused(world) -> None:
 
 
 @pytest.mark.parametrize("junk", [b"", b"{}", b"[]", b"\xff", b"0" * 40, b'{"mediaType": 3}'])
-def test_junk(world, junk: bytes) -> None:
+def test_junk(world: World, junk: bytes) -> None:
     with pytest.raises(EvidenceInvalidError, match=r"bundle sha256:[0-9a-f]{12}: step 1 \(bundle\)"):
         verify_bundle(junk, world.authority.trusted_root)
