@@ -108,7 +108,10 @@ class RuleResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecisionView(msgspec.Struct, frozen=True, kw_only=True):
-    """A decision in detail: which policy judged, for which environment, and rule by rule with what result."""
+    """A decision in detail: which policy judged, and rule by rule with what result.
+
+    `environment` names those whose approvals and deployments rest on the decision; empty while none does.
+    """
 
     evidence: Digest
     passed: bool

@@ -142,16 +142,14 @@ def _visible(value: Any) -> Any:
 
 
 def _headline(chain: Chain) -> _Headline:
-    latest = {view.environment: view for view in chain.decisions}
-    refused = sorted(name for name, view in latest.items() if not view.passed)
-    passed = sorted(name for name, view in latest.items() if view.passed)
+    latest = chain.decisions[-1:]
     states = [f"{state.environment}: {state.phase}" for state in chain.environments]
     detail = "; ".join(states) if states else "Not deployed anywhere on record."
-    if refused:
-        return _Headline("bad", f"Refused for {', '.join(refused)}", detail)
-    if passed:
-        return _Headline("good", f"Passed policy for {', '.join(passed)}", detail)
-    return _Headline("unclear", "No decision on record", detail)
+    if not latest:
+        return _Headline("unclear", "No decision on record", detail)
+    if latest[0].passed:
+        return _Headline("good", "Passed policy", detail)
+    return _Headline("bad", "Refused by policy", detail)
 
 
 def _stations(chain: Chain) -> list[_Station]:

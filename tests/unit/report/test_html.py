@@ -110,7 +110,7 @@ def test_it_shows_the_chain_the_decision_and_how_to_verify(chain: Chain) -> None
         "harbour-1.4.0-py3-none-any.whl",
         str(chain.artifact.digest),
         "47.1 KiB",
-        "Passed policy for production",
+        "Passed policy",
         "production: live",
         "lin@example.org",
         "ada, for production",
@@ -180,8 +180,8 @@ def test_a_refusal_leads_the_page(chain: Chain) -> None:
         ),
     )
     page = render(msgspec.structs.replace(chain, decisions=(*chain.decisions, refused)))
-    assert "Refused for production" in page
-    assert "Passed policy for" not in page
+    assert "Refused by policy" in page
+    assert "Passed policy" not in page
     assert "Speaks against it" in page
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -104,6 +104,16 @@ def parse_manifest(data: bytes) -> Manifest:
     if any(before >= after for before, after in pairwise(manifest.artifacts)):
         raise MalformedError(f"{MANIFEST}: artifacts out of order, or one listed twice")
     return manifest
+
+
+def seal_predicate(manifest: Manifest) -> dict[str, Any]:
+    """Give the audit-seal predicate for a manifest (docs/spec/audit-seal.md)."""
+    return {
+        "format": FORMAT,
+        "trustRoot": manifest.trust_root,
+        "checkpoint": msgspec.to_builtins(manifest.checkpoint),
+        "artifacts": list(manifest.artifacts),
+    }
 
 
 def order_of(name: str) -> tuple[int, str]:

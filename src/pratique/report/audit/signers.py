@@ -57,6 +57,15 @@ def verify_signer(verified: Verified, administrator: Identity, keys: Mapping[str
         _verify_person(verified, keys)
 
 
+def may_claim(verified: Verified, administrator: Identity, keys: Mapping[str, EnrolledKey]) -> bool:
+    """Say whether a signer may make its claim, where a claim that does not count is simply not followed."""
+    try:
+        verify_signer(verified, administrator, keys)
+    except EvidenceInvalidError:
+        return False
+    return True
+
+
 def _verify_person(verified: Verified, keys: Mapping[str, EnrolledKey]) -> None:
     person = verified.statement.predicate.get("person")
     enrolled = keys.get(verified.signer.subject) if verified.signer.kind == "key" else None
