@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -96,7 +95,6 @@ def session_options(function: F) -> F:
     @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON on stdout.")
     @functools.wraps(function)
     def wrapper(folder: Path, home: Path | None, *, as_json: bool, **options: Any) -> Any:
-        os.umask(0o077)  # nothing pratique writes is for others, unless it says so
         return function(Session(folder, home, as_json=as_json), **options)
 
     return wrapper  # type: ignore[return-value] # click commands are called by name, never positionally

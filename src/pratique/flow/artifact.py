@@ -12,6 +12,7 @@ import msgspec
 from pratique.errors import MalformedError, UsageError
 from pratique.model import predicate
 from pratique.model.digest import Digest, parse_digest, sha256_file
+from pratique.store.atomic import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,3 +94,15 @@ def artifact_file(workspace: Workspace, artifact: Artifact) -> Iterator[Path]:
         with workspace.blobs.open(artifact.digest) as source, path.open("xb") as target:
             shutil.copyfileobj(source, target)
         yield path
+
+
+def copy_artifact(workspace: Workspace, artifact: Artifact, folder: Path) -> Path:
+    """Copy an artifact, verified, into a folder under its own name.
+
+    Raises:
+        EvidenceInvalidError: the bytes are not in the store, or not what the digest says.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / PurePath(artifact.name).name
+    write_atomic(target, workspace.blobs.get(artifact.digest), mode=0o644)
+    return target

@@ -100,5 +100,14 @@ def byproducts(provenance: dict[str, Any], name: str) -> list[Digest]:
     return found
 
 
+def source_annotations(provenance: dict[str, Any]) -> dict[str, Any]:
+    """Give what our own builder's provenance says about the source besides its digest."""
+    for dependency in provenance["buildDefinition"]["resolvedDependencies"]:
+        notes: dict[str, Any] = dependency.get("annotations") or {}
+        if notes.get("kind") == "source":
+            return notes
+    return {}
+
+
 def _rejected(digest: Digest, predicate_type: str, error: EvidenceInvalidError) -> Rejected:
     return Rejected(digest=digest, predicate_type=predicate_type, reason=error.message)

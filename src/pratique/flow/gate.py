@@ -14,7 +14,7 @@ from pratique.flow.progress import Outcome
 from pratique.model import predicate
 from pratique.model.digest import Digest, parse_digest_set
 from pratique.policy.decision import Decision, Status, parse_decision
-from pratique.policy.evidence import GateInput, Rejected
+from pratique.policy.evidence import GateInput
 from pratique.policy.gate import Gated, differences, evaluate
 from pratique.policy.regorus_engine import RegorusEngine
 from pratique.policy.vsa import DECISION_EXTENSION, vsa_predicate
@@ -32,11 +32,19 @@ _MOVES_WITH_TIME: Final = {"effective_time", "input"}
 
 
 class Decided(msgspec.Struct, frozen=True):
-    """A decision in the journal: the VSA's evidence digest, and the result in full."""
+    """A decision in the journal.
+
+    Attributes:
+        evidence: the VSA's evidence digest.
+        decision: the result in full, as of now.
+        gathered: the evidence that was looked at.
+        note: what a person should know besides: that the bytes were changed since they were built.
+    """
 
     evidence: Digest
     decision: Decision
     gathered: Gathered
+    note: str = ""
 
 
 def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
@@ -51,14 +59,15 @@ def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
     workspace.progress.begin("gate", f"{artifact.name}: policy over the evidence")
     policy = policy_of(workspace, project)
     gathered = gather(workspace, artifact.digest)
-    gated = evaluate(_gate_input(workspace, project, artifact, gathered, policy), policy, RegorusEngine())
+    gated = evaluate(_gate_input(workspace, artifact, gathered, policy), policy, RegorusEngine())
     standing = _standing_decision(workspace, artifact, gated.decision)
     decided = standing or _record(workspace, project, artifact, gated)
     outcome = Outcome.REUSED if standing else Outcome.DONE
     if not gated.decision.allowed:
         outcome = Outcome.REFUSED
     workspace.progress.end(outcome, verdict_line(gated.decision))
-    return Decided(decided, gated.decision, gathered)
+    note = _changed_since(workspace, project, artifact, gathered)
+    return Decided(decided, gated.decision, gathered, note)
 
 
 def verdict_line(decision: Decision) -> str:
@@ -93,7 +102,7 @@ def load_decision(workspace: Workspace, vsa: Verified) -> Decision:
 
 
 def _gate_input(
-    workspace: Workspace, project: Project, artifact: Artifact, gathered: Gathered, policy: PolicyBundle
+    workspace: Workspace, artifact: Artifact, gathered: Gathered, policy: PolicyBundle
 ) -> GateInput:
     claims = {
         predicate.SHORT_NAMES[short] for role in policy.requirements.roles.values() for short in role.may_sign
@@ -105,26 +114,22 @@ def _gate_input(
         evidence=tuple(
             for_policy(item) for item in gathered.verified if item.statement.predicate_type in claims
         ),
-        rejected=(*gathered.rejected, *_known_otherwise(workspace, project, artifact, gathered)),
+        rejected=gathered.rejected,
     )
 
 
-def _known_otherwise(
-    workspace: Workspace, project: Project, artifact: Artifact, gathered: Gathered
-) -> list[Rejected]:
+def _changed_since(workspace: Workspace, project: Project, artifact: Artifact, gathered: Gathered) -> str:
     """Say so when nothing is known of these bytes, but other bytes were built under their name."""
     if gathered.verified:
-        return []
-    return [
-        Rejected(
-            digest=other.digest,
-            predicate_type=predicate.PROVENANCE,
-            reason=f"it is about {other.name} {other.digest}, as it was built; these bytes are {artifact.digest}: "
-            "they were changed, or built elsewhere",
-        )
-        for other in artifacts_of(workspace, project)
-        if other.name == artifact.name
-    ][:1]
+        return ""
+    same_name = (other for other in artifacts_of(workspace, project) if other.name == artifact.name)
+    other = next(same_name, None)
+    if other is None:
+        return f"no evidence at all is about {artifact.digest}: it was not built here"
+    return (
+        f"no evidence is about these bytes, {artifact.digest.short}: {other.name} was built as"
+        f" {other.digest.short}, and changed since"
+    )
 
 
 def _standing_decision(workspace: Workspace, artifact: Artifact, now: Decision) -> Digest | None:

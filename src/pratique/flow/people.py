@@ -9,7 +9,7 @@ import msgspec
 from pratique.deploy.consent import Enrolled
 from pratique.deploy.duties import Person
 from pratique.trust.enrolment import enrolled_keys
-from pratique.trust.identity import EnrolledKey, role_identity
+from pratique.trust.identity import EnrolledKey, Identity, role_identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +30,11 @@ class Community(msgspec.Struct, frozen=True):
             for key_id, key in sorted(self.keys.items())
             if key.valid_at(moment)
         ]
+
+    def name_of(self, signer: Identity) -> str:
+        """Give the person a key belongs to; empty for certificates and strangers."""
+        known = self.keys.get(signer.subject) if signer.kind == "key" else None
+        return known.person if known else ""
 
 
 def fold_people(enrolments: Iterable[Verified], trust_domain: str) -> Community:

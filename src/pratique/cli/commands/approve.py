@@ -1,0 +1,55 @@
+"""`pratique approve`: agree to a deployment with your own key."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pratique.cli.passphrase import passphrase_for
+from pratique.cli.session import Session, session_options
+from pratique.model.clock import format_time
+
+
+@click.command("approve")
+@click.argument("artifact", required=False)
+@click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True,
+              help="Your private key.")  # fmt: skip
+@click.option("-e", "--environment", help="Where to.  [default: the only one in pratique.toml]")
+@click.option("--comment", default="", help="A word for whoever reads the record.")
+@session_options
+def command(
+    session: Session, *, artifact: str | None, key: Path, environment: str | None, comment: str
+) -> None:
+    """Agree that ARTIFACT (by default the newest build) may enter an environment.
+
+    What is signed is the artifact's digest, the environment, the decision and the plan, and how long the
+    agreement holds. Authors of the change cannot approve it. Changed evidence or policy makes it void.
+    """
+    from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.consent import approve, consent_to, propose  # noqa: PLC0415
+
+    workspace = session.workspace()
+    found = find_artifact(workspace, session.project, artifact)
+    proposal = propose(workspace, session.project, environment, found)
+    approval, evidence = approve(workspace, proposal, key, passphrase_for=passphrase_for, comment=comment)
+    consent = consent_to(workspace, proposal)
+    missing = [str(item) for item in consent.quorum.missing]
+    body = {
+        "person": approval.person,
+        "environment": proposal.environment,
+        "artifact": {"name": found.name, "digest": str(found.digest)},
+        "decision": str(proposal.decision),
+        "plan": str(proposal.plan.digest),
+        "notAfter": format_time(approval.not_after),
+        "evidence": str(evidence),
+        "missing": missing,
+    }
+
+    def human() -> None:
+        click.echo(f"{approval.person} approves {found.name} {found.digest.short} for {proposal.environment}")
+        click.echo(f"  decision   {proposal.decision.short}, plan {proposal.plan.digest.short}")
+        click.echo(f"  holds      until {format_time(approval.not_after)}")
+        click.echo(f"  missing    {'; '.join(missing) or 'nothing: pratique ship'}")
+
+    session.emit(body, human)

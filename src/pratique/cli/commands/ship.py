@@ -1,0 +1,107 @@
+"""`pratique ship`: the whole path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pratique.cli.passphrase import passphrase_for
+from pratique.cli.render import obstacle_lines, verdict
+from pratique.cli.session import Session, session_options
+from pratique.errors import ExitCode
+
+if TYPE_CHECKING:
+    from pratique.flow.ship import Shipped
+
+
+@click.command("ship")
+@click.option("-e", "--environment", help="Where to.  [default: the only one in pratique.toml]")
+@click.option(
+    "--approve-with",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Approve on the way, with this key.  [repeatable]",
+)
+@session_options
+def command(session: Session, *, environment: str | None, approve_with: tuple[Path, ...]) -> int:
+    """Take a project from source to a healthy deployment.
+
+    Checks the runner, builds in a sandbox without a network, rebuilds in a different environment and
+    compares, scans, decides by policy, and, once enough people have approved, deploys. Every step leaves
+    signed evidence in the journal. What was done before on the same inputs is not done again, so after an
+    interruption, or after the approvals, run it again.
+    """
+    from pratique.flow.ship import Arrival, ship  # noqa: PLC0415 - pulls in everything
+
+    shipped = ship(
+        session.workspace(),
+        session.project,
+        environment=environment,
+        approve_with=approve_with,
+        passphrase_for=passphrase_for,
+    )
+    session.emit(_body(shipped), lambda: _summary(shipped))
+    return {
+        Arrival.LIVE: ExitCode.PASSED,
+        Arrival.DECIDED: ExitCode.PASSED,
+        Arrival.REFUSED: ExitCode.REFUSED,
+        Arrival.AWAITING: ExitCode.AWAITING,
+    }[shipped.arrival]
+
+
+def _body(shipped: Shipped) -> dict[str, object]:
+    deployed = shipped.deployed
+    return {
+        "arrival": shipped.arrival.value,
+        "artifact": {"name": shipped.artifact.name, "digest": str(shipped.artifact.digest)},
+        "build": {
+            "evidence": str(shipped.built.provenance),
+            "definition": str(shipped.built.definition),
+            "reused": shipped.built.reused,
+        },
+        "rebuild": {
+            "evidence": str(shipped.rebuilt.evidence),
+            "identical": shipped.rebuilt.identical,
+            "differences": list(shipped.rebuilt.differences),
+        },
+        "scan": {
+            "sbom": str(shipped.scanned.sbom),
+            "vulns": str(shipped.scanned.vulns),
+            "components": shipped.scanned.components,
+            "vulnerabilities": list(shipped.scanned.vulnerabilities),
+            "unknown": list(shipped.scanned.unknown),
+        },
+        "decision": {"evidence": str(shipped.decided.evidence), "verdict": shipped.decided.decision.decision},
+        "waitingFor": shipped.waiting_for,
+        "deployment": deployed and deployed.body(),
+    }
+
+
+def _summary(shipped: Shipped) -> None:
+    artifact = f"{shipped.artifact.name}  {shipped.artifact.digest}"
+    click.echo()
+    match shipped.arrival.value:
+        case "live" if shipped.deployed:
+            deployed = shipped.deployed
+            click.echo(f"{verdict('LIVE', 'green')} {artifact}")
+            click.echo(
+                f"  in         {deployed.environment}{f', healthy at {deployed.url}' if deployed.url else ''}"
+            )
+            click.echo(
+                f"  under      decision {shipped.decided.evidence.short}, approved by {deployed.approvers}"
+            )
+            click.echo("  next       pratique report · pratique audit export · pratique status")
+        case "awaiting-approval":
+            click.echo(f"{verdict('WAITING', 'yellow')} {artifact}")
+            click.echo(f"  policy     passed: decision {shipped.decided.evidence.short}")
+            click.echo(f"  waits for  {shipped.waiting_for}")
+            click.echo("  next       pratique approve --key FILE, by each of them; then pratique ship again")
+        case "refused":
+            click.echo(f"{verdict('REFUSED', 'red')} {artifact}")
+            for line in obstacle_lines(shipped.decided):
+                click.echo(line)
+        case _:
+            click.echo(f"{verdict('PASSED', 'green')} {artifact}")
+            click.echo("  next       add an [environments.NAME] table to pratique.toml to deploy it")

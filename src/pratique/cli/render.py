@@ -1,0 +1,44 @@
+"""How decisions look to a person."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pratique.flow.gate import Decided
+
+_WIDTH = 100
+
+
+def verdict(word: str, colour: str) -> str:
+    """Make the one word that matters most stand out."""
+    return click.style(f" {word} ", fg="black", bg=colour, bold=True)
+
+
+def obstacle_lines(decided: Decided) -> Iterator[str]:
+    """Say what stands in the way, and for each obstacle the cure."""
+    from pratique.policy.explain import explain  # noqa: PLC0415 - only refusals pay for it
+
+    explanation = explain(decided.decision)
+    if decided.note:
+        yield f"  {click.style(decided.note, bold=True)}"
+    for obstacle in explanation.obstacles:
+        yield f"  {click.style('✗', fg='red')} {click.style(obstacle.code, bold=True)} ({obstacle.severity})"
+        yield from _wrapped(obstacle.seen, "    ")
+        yield from _wrapped(obstacle.cures, "    cure: ")
+    for caution in explanation.cautions:
+        yield f"  {click.style('!', fg='yellow')} {caution.code}: {'; '.join(caution.seen)[:_WIDTH]}"
+    for next_command in explanation.next_commands:
+        yield f"  next       {next_command}"
+
+
+def _wrapped(texts: tuple[str, ...], indent: str) -> Iterator[str]:
+    for text in texts:
+        yield from textwrap.wrap(
+            text, _WIDTH, initial_indent=indent, subsequent_indent=" " * len(indent), break_long_words=False
+        )

@@ -1,0 +1,195 @@
+"""Approvals: what people would agree to, who has, and adding one more."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pratique.deploy.approval import Approval, Binding, make_approval, parse_approval
+from pratique.deploy.consent import Ballot, Consent, evaluate_consent
+from pratique.deploy.duties import Involved, conflicts, parse_involved
+from pratique.deploy.plan import DeploymentPlan, make_plan
+from pratique.errors import MalformedError, PolicyRefusedError
+from pratique.flow.evidence import newest, source_annotations
+from pratique.flow.gate import latest_decision
+from pratique.model import predicate
+from pratique.trust.keys import load_private_key, read_private_file
+from pratique.trust.signer import KeySigner
+from pratique.trust.statement import Subject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pratique.flow.artifact import Artifact
+    from pratique.flow.config import EnvironmentConfig, Project
+    from pratique.flow.workspace import Workspace
+    from pratique.model.digest import Digest
+
+
+class Proposal(msgspec.Struct, frozen=True):
+    """What an approver is asked to agree to: this artifact, this environment, this decision, this plan."""
+
+    environment: str
+    config: EnvironmentConfig
+    artifact: Artifact
+    decision: Digest
+    plan: DeploymentPlan
+
+    @property
+    def binding(self) -> Binding:
+        """What an approval has to name to count."""
+        return Binding(
+            artifact=self.artifact.digest,
+            environment=self.environment,
+            decision=self.decision,
+            plan=self.plan.digest,
+        )
+
+
+def propose(
+    workspace: Workspace,
+    project: Project,
+    environment: str | None,
+    artifact: Artifact,
+    decision: Digest | None = None,
+) -> Proposal:
+    """Put together what is to be agreed to, under a decision or the newest one.
+
+    Raises:
+        PolicyRefusedError: there is no decision yet, or it is a refusal: nothing to agree to.
+        ConfigError: no such environment.
+    """
+    name, config = project.environment(environment)
+    if decision is None:
+        latest = latest_decision(workspace, artifact.digest)
+        if latest is None:
+            raise PolicyRefusedError(f"{artifact.name}: there is no decision yet", hint="pratique gate")
+        if not latest[1].allowed:
+            raise PolicyRefusedError(
+                f"{artifact.name}: policy refused it, so there is nothing to approve", hint="pratique explain"
+            )
+        decision = latest[0].digest
+    plan = make_plan(
+        environment=name,
+        path=config.path,
+        artifact_name=artifact.name,
+        artifact=artifact.digest,
+        service=config.service,
+    )
+    return Proposal(name, config, artifact, decision, plan)
+
+
+def requester() -> str:
+    """Name who runs this command, as the machine knows them."""
+    return f"{getpass.getuser()}@{socket.gethostname()}"
+
+
+def consent_to(workspace: Workspace, proposal: Proposal) -> Consent:
+    """Judge every approval in the journal against a proposal, and the environment's quorum.
+
+    Raises:
+        CouldNotCheckError: the provenance does not say who wrote the source.
+    """
+    now = workspace.clock()
+    ballots = []
+    references = workspace.journal.find(subject=proposal.artifact.digest, predicate_type=predicate.APPROVAL)
+    for reference in references:
+        verified = workspace.verify(reference.digest)
+        try:
+            approval = parse_approval(verified.statement.predicate)
+        except MalformedError:
+            continue  # somebody signed something else under this predicate type; it can count for nothing
+        ballots.append(
+            Ballot(
+                evidence=verified.digest,
+                subject=proposal.artifact.digest,
+                key=verified.signer.subject,
+                signed_at=verified.signed_at,
+                approval=approval,
+            )
+        )
+    return evaluate_consent(
+        proposal.config.quorum,
+        ballots,
+        enrolled=workspace.community.at(now),
+        binding=proposal.binding,
+        involved=involved_in(workspace, proposal.artifact),
+        at=now,
+    )
+
+
+def involved_in(workspace: Workspace, artifact: Artifact) -> Involved:
+    """Tell from the artifact's own provenance who wrote and built it.
+
+    Somebody else's published source distribution has authors too, but they are strangers here: there nobody
+    is excluded as an author.
+
+    Raises:
+        PolicyRefusedError: there is no provenance.
+        CouldNotCheckError: it names no authors.
+    """
+    found = newest(workspace, predicate.PROVENANCE, "builder", lambda _: True, artifact.digest)
+    if found is None:
+        raise PolicyRefusedError(f"{artifact.name}: nobody knows who built it", hint="pratique build")
+    provenance = found.statement.predicate
+    if source_annotations(provenance).get("sourceKind") == "sdist":
+        builder = provenance["runDetails"]["builder"]["id"]
+        return Involved(authors=(), builder=builder, requester=requester())
+    return parse_involved(provenance, requester())
+
+
+def key_signer(workspace: Workspace, key_file: Path, passphrase_for: Callable[[Path], bytes]) -> KeySigner:
+    """Load a person's key to sign with; an encrypted one asks for its passphrase.
+
+    Raises:
+        ConfigError: the key cannot be used.
+    """
+    encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in read_private_file(key_file)
+    key = load_private_key(key_file, passphrase_for(key_file) if encrypted else None)
+    return KeySigner(key, workspace.authority.timestamp)
+
+
+def approve(
+    workspace: Workspace,
+    proposal: Proposal,
+    key_file: Path,
+    *,
+    passphrase_for: Callable[[Path], bytes],
+    comment: str = "",
+) -> tuple[Approval, Digest]:
+    """Sign a person's agreement with their own key, and journal it.
+
+    Raises:
+        PolicyRefusedError: the key is nobody's here, or its owner had a hand in the artifact.
+        ConfigError: the key cannot be used.
+    """
+    signer = key_signer(workspace, key_file, passphrase_for)
+    now = workspace.clock()
+    enrolled = {person.key: person for person in workspace.community.at(now)}
+    known = enrolled.get(signer.identity.subject)
+    if known is None:
+        raise PolicyRefusedError(
+            f"{key_file}: key {signer.identity.subject[:16]} is not enrolled, so its approval cannot count",
+            hint=f"an administrator enrols it: pratique trust enrol NAME --key {key_file}.pub --role ROLE",
+        )
+    reasons = conflicts(known.person, involved_in(workspace, proposal.artifact))
+    if reasons:
+        raise PolicyRefusedError(
+            f"{known.person.name} cannot approve {proposal.artifact.name}: {'; '.join(reasons)}",
+            hint="somebody else has to",
+        )
+    approval = make_approval(
+        proposal.binding,
+        person=known.person.name,
+        approved_at=now,
+        not_after=now + timedelta(hours=proposal.config.approval_hours),
+        comment=comment,
+    )
+    subject = [Subject(proposal.artifact.name, proposal.artifact.digest.digest_set)]
+    recorded = workspace.append(signer, predicate.APPROVAL, approval.to_predicate(), subject)
+    return approval, recorded.digest

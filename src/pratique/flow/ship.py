@@ -1,0 +1,107 @@
+"""The whole path for one project: from source to a healthy deployment, or to what stands in the way."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pratique.errors import AwaitingApprovalError
+from pratique.flow.build import Built, build, prepare
+from pratique.flow.consent import approve, propose
+from pratique.flow.deploy import Deployed, deploy
+from pratique.flow.gate import Decided, gate
+from pratique.flow.rebuild import Rebuilt, rebuild
+from pratique.flow.scan import Scanned, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from pratique.flow.artifact import Artifact
+    from pratique.flow.config import Project
+    from pratique.flow.workspace import Workspace
+
+
+class Arrival(StrEnum):
+    """How far the project came."""
+
+    LIVE = "live"
+    REFUSED = "refused"
+    AWAITING = "awaiting-approval"
+    DECIDED = "decided"
+
+
+class Shipped(msgspec.Struct, frozen=True, kw_only=True):
+    """What each stage left; what was not reached is None.
+
+    Attributes:
+        arrival: how far it came. `DECIDED` is the end of the path of a project without environments.
+        waiting_for: while awaiting approval, whose is owed.
+    """
+
+    arrival: Arrival
+    artifact: Artifact
+    built: Built
+    rebuilt: Rebuilt
+    scanned: Scanned
+    decided: Decided
+    deployed: Deployed | None = None
+    waiting_for: str = ""
+
+
+def ship(
+    workspace: Workspace,
+    project: Project,
+    *,
+    environment: str | None = None,
+    approve_with: Sequence[Path] = (),
+    passphrase_for: Callable[[Path], bytes],
+) -> Shipped:
+    """Take a project along the whole path; what was done before on the same inputs is not done again.
+
+    Runner check, build, rebuild, scan and decision always happen; approvals and deployment only if policy
+    lets the artifact pass. Run again after an interruption, or once people have approved.
+
+    Args:
+        workspace: the state directory.
+        project: what to ship.
+        environment: where to; may be left out where there is only one.
+        approve_with: keys to approve with on the way, for those who hold them.
+        passphrase_for: asked for encrypted keys.
+
+    Raises:
+        PratiqueError: a stage could not do its work; the ones before are in the journal.
+    """
+    if project.config.environments:
+        project.environment(environment)  # a wrong name is said before minutes of building
+    workbench = prepare(workspace, project)
+    built = build(workspace, project, workbench)
+    rebuilt = rebuild(workspace, workbench, built)
+    scanned = scan(workspace, project, built.artifact)
+    decided = gate(workspace, project, built.artifact)
+
+    def arrived(arrival: Arrival, deployed: Deployed | None = None, waiting_for: str = "") -> Shipped:
+        return Shipped(
+            arrival=arrival,
+            artifact=built.artifact,
+            built=built,
+            rebuilt=rebuilt,
+            scanned=scanned,
+            decided=decided,
+            deployed=deployed,
+            waiting_for=waiting_for,
+        )
+
+    if not decided.decision.allowed:
+        return arrived(Arrival.REFUSED)
+    if not project.config.environments:
+        return arrived(Arrival.DECIDED)
+    proposal = propose(workspace, project, environment, built.artifact, decided.evidence)
+    for key in approve_with:
+        approve(workspace, proposal, key, passphrase_for=passphrase_for)
+    try:
+        return arrived(Arrival.LIVE, deploy(workspace, proposal))
+    except AwaitingApprovalError as error:
+        return arrived(Arrival.AWAITING, waiting_for=error.message)
