@@ -1,7 +1,7 @@
 """Compare two builds' files: bit by bit first, then member by member, to name what differs. Pure.
 
-The verdict never depends on the members: files are bit-identical or they are different. Looking inside wheels,
-zip and tar archives only explains. Archives may be hostile: what is read of them is bounded, and one that
+The verdict never depends on the members: files are bit-identical or they are different. Looking inside
+wheels, zip and tar archives only explains. Archives may be hostile: what is read of them is bounded, and one that
 cannot be read is compared as the bytes it is.
 """
 
@@ -83,7 +83,7 @@ _BROKEN: Final = (
 )
 
 
-def compare(original: bytes, rebuilt: bytes) -> Comparison:
+def compare_artifacts(original: bytes, rebuilt: bytes) -> Comparison:
     """Compare the bytes of two files."""
     if original == rebuilt:
         return Comparison("bit-identical")

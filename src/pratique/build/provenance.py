@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pratique import __version__
+
 if TYPE_CHECKING:
     from pratique.build.execute import BuildResult
     from pratique.build.plan import BuildPlan
@@ -16,7 +18,7 @@ def provenance_predicate(
     *,
     builder_id: str,
     invocation_id: str,
-    version: str,
+    version: str = __version__,
     posture: Digest | None = None,
 ) -> dict[str, Any]:
     """Write the predicate of https://slsa.dev/provenance/v1 (SLSA 1.2, build provenance).

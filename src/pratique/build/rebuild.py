@@ -64,7 +64,7 @@ def rebuild_predicate(
         "varied": list(varied),
         "differences": [msgspec.to_builtins(item) for item in comparison.differences],
         "differencesTruncated": comparison.truncated,
-        "definitionDigest": definition_digest.digest_set,
+        "definitionDigest": str(definition_digest),
         "invocationId": invocation_id,
         "startedOn": rebuilt.started_on,
         "finishedOn": rebuilt.finished_on,
