@@ -23,7 +23,7 @@ from pratique.report.audit.manifest import (
     order_of,
     seal_predicate,
 )
-from pratique.report.audit.references import decision_record, references_of
+from pratique.report.audit.references import decision_record, reference, references_of
 from pratique.report.audit.signers import administrator_of, may_claim
 from pratique.report.audit.verify import AuditResult, verify_package_bytes
 from pratique.report.chain import LogHead
@@ -194,7 +194,7 @@ def gather(
         contents.evidence[digest] = data
         if may_claim(verified, administrator, keys):
             pending += references_of(verified, blobs.get)
-            contents.blobs.update(_decision_blobs(verified, blobs))
+            contents.blobs.update(_blobs_of(verified, blobs))
     return contents
 
 
@@ -216,8 +216,13 @@ def _keys(enrolments: Iterable[bytes], root: TrustedRoot, administrator: Identit
     return enrolled_keys(standing, administrator=administrator)
 
 
-def _decision_blobs(verified: Verified, blobs: BlobStore) -> dict[Digest, bytes]:
-    if verified.statement.predicate_type != p.VSA:
-        return {}
-    record = decision_record(verified, blobs.get)
-    return {digest: blobs.get(digest) for digest in (record.policy, record.document_digest, record.input)}
+def _blobs_of(verified: Verified, blobs: BlobStore) -> dict[Digest, bytes]:
+    """Give the blobs that evidence names: what a decision rests on, and a deployment's plan where it was kept."""
+    digests: list[Digest] = []
+    if verified.statement.predicate_type == p.VSA:
+        record = decision_record(verified, blobs.get)
+        digests = [record.policy, record.document_digest, record.input]
+    elif verified.statement.predicate_type == p.DEPLOYMENT:
+        plan = reference(verified.statement.predicate, "plan")
+        digests = [plan] if blobs.has(plan) else []
+    return {digest: blobs.get(digest) for digest in digests}
