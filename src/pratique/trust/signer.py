@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from pratique.errors import MalformedError
 from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.trust.bundle import Signed, key_id_of
 from pratique.trust.envelope import pae
@@ -16,6 +17,9 @@ from pratique.trust.keys import spki
 
 if TYPE_CHECKING:
     from pratique.trust.statement import Statement
+
+MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
+"""Leaves room in a bundle (`trust.bundle.MAX_BUNDLE_BYTES`) for base64 and proofs."""
 
 Timestamper = Callable[[bytes], bytes]
 """Takes a signature, gives a DER RFC 3161 response over it."""
@@ -91,5 +95,7 @@ def _sign(
     public_key: bytes | None = None,
 ) -> Signed:
     payload = statement.encode()
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise MalformedError(f"a statement of {len(payload)} bytes, more than the {MAX_PAYLOAD_BYTES} signed")
     signature = key.sign(pae(PAYLOAD_TYPE, payload), ec.ECDSA(hashes.SHA256()))
     return Signed(payload, PAYLOAD_TYPE, signature, certificate, public_key, timestamp(signature))

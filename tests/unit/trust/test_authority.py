@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import stat
 from datetime import timedelta
 from pathlib import Path
@@ -7,11 +8,13 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from pratique.errors import ConfigError, InfrastructureError, UsageError
+from pratique.errors import ConfigError, InfrastructureError, MalformedError, UsageError
 from pratique.testing.authority import START, MemoryLog, SettableClock, World, make_authority
 from pratique.trust.authority import der
 from pratique.trust.authority.init import Authority, initialise, load_root
+from pratique.trust.bundle import parse_bundle
 from pratique.trust.keys import generate_key
+from pratique.trust.statement import Statement
 from pratique.trust.verify import verify_bundle
 
 
@@ -102,6 +105,28 @@ def test_missing_or_broken_files(tmp_path: Path) -> None:
     generate_key(log_key)
     with pytest.raises(ConfigError, match="not an Ed25519 key"):
         Authority.load(tmp_path / "trust", SettableClock())
+
+
+def test_a_root_that_names_too_little(tmp_path: Path) -> None:
+    make_authority(tmp_path)
+    path = tmp_path / "trust" / "trusted_root.json"
+    document = json.loads(path.read_bytes())
+    for part in ("tlogs", "ctlogs", "certificateAuthorities", "timestampAuthorities"):
+        path.write_text(json.dumps({**document, part: []}))
+        with pytest.raises(ConfigError, match="does not name all"):
+            Authority.load(tmp_path / "trust", SettableClock())
+
+
+def test_a_statement_too_large_to_be_read_back_is_not_signed(world: World) -> None:
+    huge = Statement(world.statement.subjects, "https://example.com/p", {"x": "y" * 2**24})
+    with pytest.raises(MalformedError, match="more than the 16777216 signed"):
+        world.authority.signer("builder").sign(huge)
+
+
+def test_the_largest_statement_is_read_back(world: World) -> None:
+    large = Statement(world.statement.subjects, "https://example.com/p", {"x": "y" * (2**24 - 400)})
+    data = world.log.append(world.authority.signer("builder").sign(large))
+    assert parse_bundle(data).payload == large.encode()
 
 
 def test_unknown_roles(world: World) -> None:

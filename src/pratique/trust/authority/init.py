@@ -178,6 +178,8 @@ class Authority:
             MalformedError: the trusted root does not parse.
         """
         root = load_root(trust_dir / ROOT_FILE)
+        if not (root.tlogs and root.ctlogs and root.certificate_authorities and root.timestamp_authorities):
+            raise ConfigError(f"{trust_dir}/{ROOT_FILE} does not name all that signs here", hint=_INIT_HINT)
         folder = trust_dir / "keys"
         authority = cls(
             root,
