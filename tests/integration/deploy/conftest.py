@@ -1,4 +1,4 @@
-"""A real HTTP service as an application tar, an environment for it, and proof that nothing is left running."""
+"""A real HTTP service as an application tar, an environment for it, and proof that nothing keeps running."""
 
 from __future__ import annotations
 

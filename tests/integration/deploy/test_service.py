@@ -186,7 +186,8 @@ def test_sharing_the_port_with_a_stranger_is_not_healthy(world: Any) -> None:
         "        import socket, subprocess, time\n"
         "        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)\n"
         "        super().server_bind()\n"
-        f"        subprocess.Popen([sys.executable, '-I', {str(world.folder / 's.py')!r}, os.environ['PORT']],"
+        f"        other = {str(world.folder / 's.py')!r}\n"
+        "        subprocess.Popen([sys.executable, '-I', other, os.environ['PORT']],"
         " start_new_session=True)\n"
         "        time.sleep(1)\n"
     )
