@@ -88,9 +88,11 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
         """Write the input document; the order evidence came in leaves no trace in it.
 
         Raises:
-            MalformedError: a predicate that has no canonical JSON form.
+            MalformedError: a predicate that has no canonical JSON form, or one digest for different evidence.
         """
         evidence = {item.digest: item for item in self.evidence}
+        if any(item != evidence[item.digest] for item in self.evidence):
+            raise MalformedError("policy input: two different pieces of evidence under one digest")
         rejected = {(item.digest, item.reason): item for item in self.rejected}
         return canonical_json(
             {
@@ -106,10 +108,22 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_input(data: bytes) -> GateInput:
-    """Read an input document back, so that a decision can be replayed.
+    """Read a stored input document back, so that a decision can be replayed.
 
     Raises:
         MalformedError: not an input document, or not in the canonical form its digest stands for.
+    """
+    parsed = read_input(data)
+    if parsed.encode() != data:
+        raise MalformedError("policy input: not in canonical form")
+    return parsed
+
+
+def read_input(data: bytes) -> GateInput:
+    """Read an input document that `GateInput.encode` has just written; `parse_input` is for stored ones.
+
+    Raises:
+        MalformedError: not an input document.
     """
     document = parse_json_object(data, what="policy input")
     if document.get("schema") != INPUT_SCHEMA:
@@ -118,7 +132,7 @@ def parse_input(data: bytes) -> GateInput:
         wire = msgspec.convert(document, _InputWire)
     except msgspec.ValidationError as error:
         raise MalformedError(f"policy input: {error}") from error
-    parsed = GateInput(
+    return GateInput(
         subject=parse_digest(wire.subject),
         name=wire.name,
         effective_time=parse_time(wire.effective_time),
@@ -129,9 +143,6 @@ def parse_input(data: bytes) -> GateInput:
             for item in wire.rejected
         ),
     )
-    if parsed.encode() != data:
-        raise MalformedError("policy input: not in canonical form")
-    return parsed
 
 
 class _EvidenceWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -23,8 +23,8 @@ from pratique.model.strict_json import canonical_json
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.decision import Decision, EngineUsed, EvidenceRefused, EvidenceUsed, Finding, Status
 from pratique.policy.engine import Engine, EngineError, RuleSet
-from pratique.policy.evidence import Evidence, GateInput, parse_input
-from pratique.policy.standing import Assessment, assess, definition_digest
+from pratique.policy.evidence import Evidence, GateInput, parse_input, read_input
+from pratique.policy.standing import Assessment, assess
 
 if TYPE_CHECKING:
     from pratique.policy.rego_source import RuleInfo
@@ -61,17 +61,27 @@ def evaluate(gate_input: GateInput, bundle: PolicyBundle, engine: Engine) -> Gat
     """
     input_bytes, policy_bytes = gate_input.encode(), bundle.encode()
     return Gated(
-        decision=replay(input_bytes, policy_bytes, engine), input_bytes=input_bytes, policy_bytes=policy_bytes
+        decision=_decide(read_input(input_bytes), input_bytes, bundle, policy_bytes, engine),
+        input_bytes=input_bytes,
+        policy_bytes=policy_bytes,
     )
 
 
 def replay(input_bytes: bytes, policy_bytes: bytes, engine: Engine) -> Decision:
-    """Decide from stored bytes; `evaluate` goes through here, so that a replay cannot differ from it.
+    """Decide from stored bytes.
 
     Raises:
         EvidenceInvalidError: bytes that are no input document or no policy bundle.
     """
-    gate_input, bundle = parse_input(input_bytes), PolicyBundle.parse(policy_bytes)
+    return _decide(
+        parse_input(input_bytes), input_bytes, PolicyBundle.parse(policy_bytes), policy_bytes, engine
+    )
+
+
+def _decide(
+    gate_input: GateInput, input_bytes: bytes, bundle: PolicyBundle, policy_bytes: bytes, engine: Engine
+) -> Decision:
+    """Decide on what was read from the bytes, never on what the caller held, so that no replay can differ."""
     assessment = assess(gate_input, bundle.requirements)
     results = [*_owed(assessment), *_rejected(gate_input)]
     used = EngineUsed(name=engine.name, version=engine.version)
@@ -121,20 +131,20 @@ def rego_input(gate_input: GateInput, assessment: Assessment) -> dict[str, Any]:
         "subject": {"name": gate_input.name, "digest": gate_input.subject.digest_set},
         "effective_time": format_time(gate_input.effective_time),
         "evidence": {
-            short: [_rego_evidence(short, item) for item in items]
+            short: [_rego_evidence(item, assessment) for item in items]
             for short, items in assessment.standing.items()
         },
     }
 
 
-def _rego_evidence(short: str, item: Evidence) -> dict[str, Any]:
+def _rego_evidence(item: Evidence, assessment: Assessment) -> dict[str, Any]:
     document = {
         "digest": str(item.digest),
         "signer": item.signer,
         "signed_at": format_time(item.signed_at),
         "predicate": item.predicate,
     }
-    definition = definition_digest(item.predicate) if short == "provenance" else None
+    definition = assessment.definitions.get(item.digest)
     return document | ({"definition_digest": str(definition)} if definition else {})
 
 

@@ -98,7 +98,9 @@ class RegorusEngine:
         try:
             if _depth({"data": data, "input": document}, limits.input_depth + 1) > limits.input_depth:
                 raise EngineError("limit", f"input nests deeper than {limits.input_depth} levels")
-            text = json.dumps({"modules": modules, "data": data, "input": document}, allow_nan=False)
+            text = json.dumps(
+                {"modules": modules, "data": data, "input": document}, allow_nan=False, ensure_ascii=False
+            )
             request = text.encode("utf-8")
         except (TypeError, ValueError) as error:
             raise EngineError("limit", f"the input is not JSON: {error}") from error

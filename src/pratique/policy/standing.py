@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from pratique.policy.requirements import Requirement, Requirements
 
+_Builds = dict[Digest, tuple[set[Digest], Digest]]
+"""Of each provenance that stands: the posture evidence it names, and the digest of its build definition."""
 _DEFINITION = ("buildType", "externalParameters", "internalParameters", "resolvedDependencies")
 _LISTED = 3
 
@@ -68,12 +70,14 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True):
         set_aside: in the order of the input document.
         owed: requirements not met, in the order of their names.
         met: short names of the requirements that are met.
+        definitions: by the digest of each provenance that stands, the digest of its build definition.
     """
 
     standing: dict[str, tuple[Evidence, ...]]
     set_aside: tuple[SetAside, ...]
     owed: tuple[Owed, ...]
     met: tuple[str, ...]
+    definitions: dict[Digest, Digest]
 
 
 def definition_digest(provenance: dict[str, Any]) -> Digest | None:
@@ -94,10 +98,14 @@ def assess(gate_input: GateInput, requirements: Requirements) -> Assessment:
     for item in sorted(gate_input.evidence, key=lambda item: item.digest):
         by_type.setdefault(short_name(item.predicate_type), []).append(item)
     standing: dict[str, tuple[Evidence, ...]] = {"provenance": sorter.sort("provenance", by_type)}
-    builds = standing["provenance"]
+    sorter.builds = {
+        item.digest: (_byproducts(item.predicate, "runner-posture"), found)
+        for item in standing["provenance"]
+        if (found := definition_digest(item.predicate))
+    }
     for short in sorted(by_type):
         if short != "provenance":
-            standing[short] = sorter.sort(short, by_type, builds)
+            standing[short] = sorter.sort(short, by_type)
     owed = [
         missing
         for short, requirement in sorted(requirements.require.items())
@@ -109,6 +117,7 @@ def assess(gate_input: GateInput, requirements: Requirements) -> Assessment:
         set_aside=tuple(sorted(sorter.set_aside, key=lambda item: item.evidence.digest)),
         owed=tuple(owed),
         met=tuple(short for short in sorted(requirements.require) if short not in unmet),
+        definitions={digest: definition for digest, (_, definition) in sorter.builds.items()},
     )
 
 
@@ -119,14 +128,13 @@ class _Sorter:
         self.gate_input = gate_input
         self.requirements = requirements
         self.set_aside: list[SetAside] = []
+        self.builds: _Builds = {}
 
-    def sort(
-        self, short: str, by_type: dict[str, list[Evidence]], builds: Sequence[Evidence] = ()
-    ) -> tuple[Evidence, ...]:
+    def sort(self, short: str, by_type: dict[str, list[Evidence]]) -> tuple[Evidence, ...]:
         """Give the newest countable statement of each identity, newest first."""
         newest: dict[str, Evidence] = {}
         for item in sorted(by_type.get(short, ()), key=lambda item: item.age_order, reverse=True):
-            reason = self._objection(short, item, builds)
+            reason = self._objection(short, item)
             if not reason and item.signer in newest:
                 reason = f"is superseded by the newer {newest[item.signer].digest.short} of the same signer"
             if reason:
@@ -137,7 +145,7 @@ class _Sorter:
                 newest[item.signer] = item
         return tuple(newest.values())
 
-    def _objection(self, short: str, item: Evidence, builds: Sequence[Evidence]) -> str:
+    def _objection(self, short: str, item: Evidence) -> str:
         requirements, now = self.requirements, self.gate_input.effective_time
         if not requirements.may_sign(item.signer, item.signer_kind, short):
             allowed = _listing(requirements.roles_for(short)) or "no role"
@@ -151,26 +159,27 @@ class _Sorter:
         if days is not None and now - item.signed_at > timedelta(days=days):
             return f"was signed at {format_time(item.signed_at)}, more than {days} days ago"
         if short == "runner-posture":
-            return _posture_objection(item, builds)
+            return _posture_objection(item, self.builds)
         if self.gate_input.subject not in item.subjects:
             return f"is about {_listing(item.subjects) or 'nothing'}, not about this artifact"
-        return _rebuild_objection(item, self.gate_input.subject, builds) if short == "rebuild" else ""
+        return _rebuild_objection(item, self.gate_input.subject, self.builds) if short == "rebuild" else ""
 
 
-def _posture_objection(item: Evidence, builds: Iterable[Evidence]) -> str:
-    for build in builds:
-        if item.digest in _byproducts(build.predicate, "runner-posture"):
-            if definition_digest(build.predicate) in item.subjects:
-                return ""
-            return f"is about another build definition than provenance {build.digest.short}, which names it"
+def _posture_objection(item: Evidence, builds: _Builds) -> str:
+    naming = {digest: definition for digest, (named, definition) in builds.items() if item.digest in named}
+    if any(definition in item.subjects for definition in naming.values()):
+        return ""
+    if naming:
+        first = min(naming)
+        return f"is about another build definition than provenance {first.short}, which names it"
     return "is not the posture that an accepted provenance names among its byproducts"
 
 
-def _rebuild_objection(item: Evidence, subject: Digest, builds: Iterable[Evidence]) -> str:
+def _rebuild_objection(item: Evidence, subject: Digest, builds: _Builds) -> str:
     original = item.predicate.get("original")
     if not isinstance(original, dict) or _digest(original.get("digest")) != subject:
         return "rebuilt something else: its original is not this artifact"
-    definitions = {str(found) for build in builds if (found := definition_digest(build.predicate))}
+    definitions = {str(definition) for _, definition in builds.values()}
     if _definition_text(item.predicate.get("definitionDigest")) not in definitions:
         return "repeated a build definition that no accepted provenance of this artifact has"
     return ""

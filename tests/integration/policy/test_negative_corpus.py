@@ -1,11 +1,12 @@
 """Policies and inputs that some engine, somewhere, lets pass or hangs on: all must deny, and say why.
 
-The cases are those of the project's engine study: what OPA refuses to compile and regorus accepts until the line
-is reached, and what costs an engine without limits its time or memory.
+The cases are those of the project's engine study: what OPA refuses to compile and regorus accepts until the
+line is reached, and what costs an engine without limits its time or memory.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -14,8 +15,8 @@ import policy_scenario as s
 import pytest
 
 from pratique.policy import regorus_engine
-from pratique.policy.bundle import PolicyBundle, make_bundle, shipped_bundle
 from pratique.policy.builtins import ARITY
+from pratique.policy.bundle import PolicyBundle, make_bundle, shipped_bundle
 from pratique.policy.decision import Decision, Status
 from pratique.policy.engine import EngineError, Limits
 from pratique.policy.gate import evaluate
@@ -84,14 +85,17 @@ CORPUS = {
     "exponential nesting": (NEVER % f"x := {'[' * 24}{']' * 24}", "brackets nest 25 deep"),
     "exponential nesting in parentheses": (NEVER % f"x := {'(' * 24}1{')' * 24}", "brackets nest 25 deep"),
     "endless loop": (
-        "deny contains 1 if { some i in numbers.range(1, 20000); some j in numbers.range(1, 20000); i + j < 0 }",
+        "deny contains 1 if { r := numbers.range(1, 20000); some i in r; some j in r; i + j < 0 }",
         "longer than 2 seconds",
     ),
     "huge output": (
-        'deny contains {"code": "mine.one", "msg": sprintf("%d", [i])} if { some i in numbers.range(1, 9000) }',
+        'deny contains {"code": "mine.one", "msg": format_int(i, 10)} if some i in numbers.range(1, 9000)',
         "larger than 100000 bytes",
     ),
-    "huge memory": ("deny contains x if { some x in numbers.range(1, 9000000) }", "memory|eval|killed|longer than 2 seconds"),
+    "huge memory": (
+        "deny contains x if { some x in numbers.range(1, 9000000) }",
+        "memory|eval|killed|longer than 2 seconds",
+    ),
     "very long expression": (NEVER % ("x := 1" + "\n+ 1" * 5000), "crash|eval|longer than 2 seconds"),
     "byte order mark": ("\ufeffdeny contains 1", "invalid character"),
 }
@@ -152,15 +156,17 @@ def test_comments_and_strings_do_not_count_as_calls() -> None:
     assert answer.sets[0].members == ("http.send(1)",)
 
 
-@pytest.mark.parametrize("text", ['"}]}', "\\u0022", "\n}\n", "package x\ndeny := false", "\u2028", "\x00", "é😀"])
+@pytest.mark.parametrize(
+    "text", ['"}]}', "\\u0022", "\n}\n", "package x\ndeny := false", "\u2028", "\x00", "é😀"]
+)
 def test_strings_of_the_input_stay_strings(text: str) -> None:
     answer = alone("deny contains input.name", {"name": text})
     assert answer.sets[0].members == (text,)
 
 
 def test_text_that_is_not_unicode_is_refused_before_the_engine_sees_it() -> None:
-    answer = pytest.raises(EngineError, alone, "deny contains input.name", {"name": "\ud800"})
-    assert answer.value.phase in {"limit", "crash", "eval"}
+    with pytest.raises(EngineError, match="not JSON"):
+        alone("deny contains input.name", {"name": "\ud800"})
 
 
 def test_input_that_is_too_deep_or_too_large_is_refused() -> None:
@@ -180,13 +186,19 @@ def test_no_modules_is_an_error() -> None:
 
 
 def test_every_function_on_the_list_is_known_to_the_engine_with_that_arity() -> None:
-    for name, arity in ARITY.items():
-        arguments = ", ".join("1" for _ in range(arity))
-        try:
-            alone(f"deny contains x if {{ x := {name}({arguments}) }}")
-        except EngineError as error:
-            assert "could not find" not in error.message, name
-            assert "expects 1 argument" not in error.message, name
+    calls = [f"{name}({', '.join('1' for _ in range(arity))})" for name, arity in ARITY.items()]
+    errors = [_error_of(f"deny contains x if {{ x := {call} }}") for call in calls]
+    assert [
+        text for text in errors if "could not find" in text or re.search(r"expects \d argument", text)
+    ] == []
+
+
+def _error_of(source: str) -> str:
+    try:
+        alone(source)
+    except EngineError as error:
+        return error.message
+    return ""
 
 
 @pytest.mark.parametrize("statement", ["open('/etc/passwd')", "socket.socket()", "os.pipe()"])

@@ -42,7 +42,9 @@ def found(decision: Decision, *statuses: Status) -> dict[str, str]:
 
 def refused_for(decision: Decision, code: str) -> bool:
     """Whether a code denied, or the engine stumbled over a shape no producer writes, which denies as well."""
-    return not decision.allowed and bool({code, ENGINE_ERROR} & set(found(decision, Status.VIOLATION, Status.ERROR)))
+    return not decision.allowed and bool(
+        {code, ENGINE_ERROR} & set(found(decision, Status.VIOLATION, Status.ERROR))
+    )
 
 
 def test_good_evidence_passes_every_rule() -> None:
@@ -93,7 +95,7 @@ def test_an_input_that_is_no_object_denies(entry: Any) -> None:
 def test_a_named_builder_is_accepted_and_a_dirty_source_can_be_a_warning() -> None:
     other = s.changed(s.provenance(), "runDetails/builder/id", "https://ci.example/builder")
     assert decide({"provenance": {"builders": ["https://ci.example/builder"]}}, provenance=other).allowed
-    dirty = s.changed(s.provenance(), f"{INPUT}/0/annotations/dirty", True)
+    dirty = s.changed(s.provenance(), f"{INPUT}/0/annotations/dirty", value=True)
     decision = decide({"provenance": {"dirty_source": "warn"}}, provenance=dirty)
     assert decision.allowed
     assert found(decision, Status.WARNING) == {
@@ -205,9 +207,7 @@ def test_severities_against_the_threshold(score: Any, threshold: str, *, denied:
     document = s.changed(s.vulns(), "scanner/result", [s.vulnerability(score)])
     decision = decide({"vulns": {"threshold": threshold}}, vulns=document)
     assert decision.allowed is not denied
-    code, status = (
-        ("threshold", Status.VIOLATION) if denied else ("below-threshold", Status.WARNING)
-    )
+    code, status = ("threshold", Status.VIOLATION) if denied else ("below-threshold", Status.WARNING)
     assert f"vulns.{code}" in found(decision, status)
     assert found(decision, Status.ERROR) == {}
 
@@ -360,3 +360,14 @@ def test_the_page_on_policy_lists_every_function_and_setting() -> None:
     text = (DOCS / "policy.md").read_text()
     assert [name for name in ARITY if f"`{name}`" not in text] == []
     assert [key for key in _KEYS if f"`{key}`" not in text and f"{key}:" not in text] == []
+
+
+def test_the_example_rule_of_the_page_works(tmp_path: Path) -> None:
+    (source,) = re.findall(r"```rego\n(.*?)```", (DOCS / "policy.md").read_text(), re.DOTALL)
+    (tmp_path / "licence.rego").write_text(source)
+    bundle = shipped_bundle(rules=tmp_path, data={"custom": {"refused_licences": ["AGPL-3.0-only"]}})
+    document = s.sbom()
+    assert evaluate(s.gate_input(s.complete(sbom=document)), bundle, ENGINE).decision.allowed
+    document["components"][0]["licenses"] = [{"license": {"id": "AGPL-3.0-only"}}]
+    decision = evaluate(s.gate_input(s.complete(sbom=document)), bundle, ENGINE).decision
+    assert found(decision, Status.VIOLATION) == {"licence.refused": "MarkupSafe is under AGPL-3.0-only"}

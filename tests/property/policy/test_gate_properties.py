@@ -1,9 +1,9 @@
-"""What must hold of the gate for any evidence at all; the rules are silent here, so the trust layer stands alone."""
+"""What must hold of the gate for any evidence at all."""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import policy_scenario as s
 from hypothesis import given, settings
@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 
 from pratique.model.clock import format_time
 from pratique.policy.bundle import shipped_bundle
-from pratique.policy.decision import Decision
 from pratique.policy.engine import Answer, RuleSet
 from pratique.policy.evidence import Evidence, GateInput
 from pratique.policy.gate import evaluate
 from pratique.policy.settings import merge
 from pratique.policy.standing import assess
+
+if TYPE_CHECKING:
+    from pratique.policy.decision import Decision
 
 BUNDLE = shipped_bundle()
 
@@ -58,7 +60,7 @@ KEYS = st.sampled_from([f"key:sha256:{digit * 64}" for digit in "123"])
 
 @st.composite
 def untrusted(draw: st.DrawFn) -> Evidence:
-    """Evidence with perfect content, of any age, by an identity that may not sign it, or a key posing as one."""
+    """Perfect content, of any age, by an identity that may not sign it, or a key posing as one."""
     short = draw(st.sampled_from(list(s.TYPES)))
     kind = draw(st.sampled_from(["certificate", "key"]))
     good = s.evidence(short)
@@ -123,7 +125,9 @@ def test_without_any_evidence_of_an_owed_type_nothing_passes(short: str, items: 
 def test_removing_what_is_owed_never_turns_deny_into_allow(removed: set[str], different: bool) -> None:  # noqa: FBT001
     rebuild = s.rebuild() | ({"verdict": "different"} if different else {})
     items = s.complete(rebuild=rebuild)
-    kept = tuple(item for item in items if item.predicate_type not in {s.TYPES[short][0] for short in removed})
+    kept = tuple(
+        item for item in items if item.predicate_type not in {s.TYPES[short][0] for short in removed}
+    )
     assert decide(items).allowed is not different
     assert decide(kept).allowed is (not removed and not different)
 

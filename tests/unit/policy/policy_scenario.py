@@ -27,7 +27,11 @@ def digest(text: str) -> Digest:
 def definition() -> dict[str, Any]:
     return {
         "buildType": "https://pratique.dev/buildtypes/sandboxed/v1",
-        "externalParameters": {"recipe": "python-app", "project": "harbour", "source": {"uri": "git+file:///src"}},
+        "externalParameters": {
+            "recipe": "python-app",
+            "project": "harbour",
+            "source": {"uri": "git+file:///src"},
+        },
         "internalParameters": {"isolation": {"class": "namespaces", "network": "none"}, "environment": {}},
         "resolvedDependencies": [
             {

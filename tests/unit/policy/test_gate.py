@@ -259,3 +259,11 @@ def test_explaining_an_allowed_artifact_lists_what_passed() -> None:
     assert "passes policy" in explanation.verdict
     assert explanation.obstacles == ()
     assert "rebuild.identical" in explanation.passed
+
+
+def test_one_digest_for_different_evidence_is_refused() -> None:
+    one = s.evidence("sbom")
+    other = s.evidence("sbom", signer="spiffe://evil/scanner")
+    assert decide(items=(*s.complete(), one)).allowed
+    with pytest.raises(MalformedError, match="two different pieces of evidence"):
+        decide(items=(*s.complete(), other))

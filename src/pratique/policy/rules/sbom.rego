@@ -73,9 +73,10 @@ deny contains finding if {
 	some item in input.evidence.sbom
 	some build in input.evidence.provenance
 	startswith(build.predicate.buildDefinition.buildType, "https://pratique.dev/buildtypes/")
+	expected := accounted(item.predicate, build.predicate)
 	some component in item.predicate.components
-	not own(component, item.predicate, build.predicate)
-	not locked(component, build.predicate)
+	not bare(component.purl) in expected
+	not normal(component.name) == normal(project_name(build.predicate))
 	name := sprintf("%v", [object.get(component, "purl", object.get(component, "name", "(unnamed)"))])
 	finding := {
 		"code": "sbom.locked",
@@ -85,18 +86,17 @@ deny contains finding if {
 	}
 }
 
-locked(component, build) if {
+# Locked inputs, exceptions of the policy, and the project itself, which is built and not locked.
+accounted(document, build) := (locked(build) | excepted) | own(document)
+
+locked(build) := {bare(entry.uri) |
 	some entry in build.buildDefinition.resolvedDependencies
 	entry.annotations.kind == "dependency"
-	bare(entry.uri) == bare(component.purl)
 }
 
-locked(component, _) if bare(component.purl) in {bare(purl) | some purl in data.rule_data.sbom.unlocked}
+excepted := {bare(purl) | some purl in data.rule_data.sbom.unlocked}
 
-# The project itself is built, not locked.
-own(component, document, _) if bare(component.purl) == bare(document.metadata.component.purl)
-
-own(component, _, build) if normal(component.name) == normal(project_name(build))
+own(document) := {bare(purl) | purl := document.metadata.component.purl}
 
 project_name(build) := build.buildDefinition.externalParameters.project if {
 	is_string(build.buildDefinition.externalParameters.project)
