@@ -24,9 +24,9 @@ for n in range(first, last):
 """
 
 
-def writer(root: Path, first: int, last: int) -> subprocess.Popen[str]:
+def writer(root: Path, first: int, last: int) -> subprocess.Popen[bytes]:
     arguments = [sys.executable, "-c", WRITER, str(root), str(first), str(last)]
-    return subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(arguments, stdout=subprocess.PIPE, bufsize=0)
 
 
 def test_writers_of_the_same_blobs_agree(tmp_path: Path) -> None:
@@ -40,16 +40,16 @@ def test_writers_of_the_same_blobs_agree(tmp_path: Path) -> None:
 
 def test_killed_writers_lose_nothing_acknowledged_and_leave_nothing(tmp_path: Path) -> None:
     chance = random.Random(7)  # noqa: S311 - test data
-    acknowledged: list[str] = []
+    acknowledged: list[bytes] = []
     for turn in range(8):
         process = writer(tmp_path, turn * 10_000, turn * 10_000 + 10_000)
         assert process.stdout
         acknowledged.append(process.stdout.readline().strip())
         time.sleep(chance.uniform(0, 0.05))
         process.kill()
-        acknowledged += process.communicate()[0].split("\n")[:-1]
+        acknowledged += process.communicate()[0].split(b"\n")[:-1]
     store = BlobStore(tmp_path)
     store.clean()
     blobs = {digest.hex: store.get(digest) for digest in store}
-    assert set(acknowledged) <= set(blobs)
+    assert {line.decode() for line in acknowledged} <= set(blobs)
     assert list(tmp_path.rglob(".tmp-*")) == []
