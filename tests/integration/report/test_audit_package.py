@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,8 @@ from pratique.report.audit.archive import open_package
 from pratique.report.audit.verify import verify_package, verify_package_bytes
 from pratique.report.chain import RuleStatus, StepKind
 from pratique.report.evidence_fact import Outcome
+from pratique.report.html import render_html
+from pratique.report.ssdf import Status, evaluate_tasks
 from pratique.trust.signer import KeySigner
 from pratique.trust.statement import Statement, Subject
 
@@ -70,6 +73,18 @@ def test_its_facts_carry_the_seal_and_the_people(package: bytes, released: World
     facts = verify_package_bytes(package, released.root.fingerprint).artifacts[0].facts
     assert {fact.kind for fact in facts} >= {"audit-seal", "enrolment", "provenance", "deployment"}
     assert all(fact.outcome is Outcome.SUPPORTS for fact in facts)
+
+
+def test_a_report_can_be_made_of_it(package: bytes, released: World, made: dict[str, Digest]) -> None:
+    audit = verify_package_bytes(package, released.root.fingerprint).artifacts[0]
+    tasks = evaluate_tasks(audit.facts)
+    status = {result.task.id: result.status for result in tasks}
+    assert status["PS.3.1"] is Status.EVIDENCED
+    assert status["PO.5.2"] is Status.EVIDENCED
+    assert status["PO.2.3"] is Status.DECLARATION_NEEDED
+    page = render_html(audit.chain, tasks, generated_at=datetime(2026, 11, 23, tzinfo=UTC), version="0.1.0")
+    assert str(made["deployment"]) in page
+    assert "no evidence of components, scan" in page
 
 
 def test_it_is_a_plain_tar_that_other_tools_read(package: bytes) -> None:

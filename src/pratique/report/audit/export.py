@@ -217,7 +217,7 @@ def _keys(enrolments: Iterable[bytes], root: TrustedRoot, administrator: Identit
 
 
 def _blobs_of(verified: Verified, blobs: BlobStore) -> dict[Digest, bytes]:
-    """Give the blobs that evidence names: what a decision rests on, and a deployment's plan where it was kept."""
+    """Give the blobs that evidence names: what a decision rests on, a deployment's plan where it was kept."""
     digests: list[Digest] = []
     if verified.statement.predicate_type == p.VSA:
         record = decision_record(verified, blobs.get)
