@@ -283,6 +283,16 @@ def test_a_bundle_certified_by_the_authority_itself(world: World) -> None:
         verify_bundle(_log(world.authority, forged), world.authority.trusted_root)
 
 
+def test_a_root_that_names_the_signers_certificate_itself(world: World) -> None:
+    """A path of one certificate has no issuer, so there is nobody who vouches for the signer."""
+    (authority,) = world.authority.trusted_root.certificate_authorities
+    leaf = parse_bundle(world.by_certificate).certificate
+    assert leaf is not None
+    root = _root(world, certificate_authorities=(msgspec.structs.replace(authority, chain=(leaf,)),))
+    with pytest.raises(SignatureInvalidError, match=r"step 4 \(signer\)"):
+        verify_bundle(world.by_certificate, root)
+
+
 class Profile:
     """Issues certificates that differ from the profile in one point."""
 
@@ -334,6 +344,12 @@ def test_the_profile_helper_issues_what_is_accepted(world: World) -> None:
     _verify_profile(world, profile.issue(key.public_key(), list(profile.extensions().values())), key)
 
 
+def _usage(**uses: bool) -> x509.KeyUsage:
+    names = "content_commitment key_encipherment data_encipherment key_agreement key_cert_sign crl_sign"
+    every = dict.fromkeys([*names.split(), "digital_signature", "encipher_only", "decipher_only"], False)
+    return x509.KeyUsage(**{**every, **uses})
+
+
 DEVIATIONS: dict[str, tuple[dict[str, tuple[x509.ExtensionType, bool] | None], str]] = {
     "timestamping": (
         {"extended": (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), False)},
@@ -349,6 +365,7 @@ DEVIATIONS: dict[str, tuple[dict[str, tuple[x509.ExtensionType, bool] | None], s
         "code signing alone",
     ),
     "no usage": ({"usage": None}, "step 4"),
+    "key agreement": ({"usage": (_usage(key_agreement=True), True)}, "not for signatures alone"),
     "two names": (
         {"name": (x509.SubjectAlternativeName([_uri("spiffe://a/x"), _uri("spiffe://b/y")]), True)},
         "names 2 subjects",
