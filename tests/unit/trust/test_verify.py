@@ -17,7 +17,7 @@ from pratique.errors import EvidenceInvalidError, MalformedError, SignatureInval
 from pratique.model.digest import sha256_bytes
 from pratique.testing.authority import START, MemoryLog, World, make_authority
 from pratique.trust import merkle
-from pratique.trust.authority import ca
+from pratique.trust.authority import ca, der
 from pratique.trust.bundle import LogProof, Signed, encode_bundle, parse_bundle
 from pratique.trust.entry import hashedrekord_body
 from pratique.trust.identity import EnrolledKey, Identity, role_identity
@@ -28,6 +28,7 @@ from pratique.trust.signer import CertificateSigner, KeySigner
 from pratique.trust.verify import verify_bundle
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pratique.trust.authority.init import Authority
@@ -300,7 +301,12 @@ class Profile:
         self.authority = authority
         self.identity = role_identity("pratique.local", "builder")
 
-    def issue(self, key: Any, extensions: list[tuple[x509.ExtensionType, bool]]) -> bytes:
+    def issue(
+        self,
+        key: Any,
+        extensions: list[tuple[x509.ExtensionType, bool]],
+        change_scts: Callable[[bytes], bytes] = bytes,
+    ) -> bytes:
         anchor = self.authority._ca
         builder = ca._builder(x509.Name([]), anchor.subject, key, START, START + timedelta(minutes=10))
         builder = builder.add_extension(ca._authority_key(anchor), critical=False)
@@ -308,8 +314,9 @@ class Profile:
             builder = builder.add_extension(value, critical=critical)
         precertificate = builder.sign(self.authority._ca_key, hashes.SHA256())
         scts = ca._sct_extension(precertificate, anchor, self.authority._ctlog_key, START)
+        changed = x509.UnrecognizedExtension(scts.oid, change_scts(scts.value))
         return (
-            builder.add_extension(scts, critical=False)
+            builder.add_extension(changed, critical=False)
             .sign(self.authority._ca_key, hashes.SHA256())
             .public_bytes(Encoding.DER)
         )
@@ -390,6 +397,34 @@ def test_certificates_outside_the_profile(world: World, name: str) -> None:
     with pytest.raises(SignatureInvalidError, match=r"step 4 \(signer\)") as caught:
         _verify_profile(world, certificate, key)
     assert message in str(caught.value)
+
+
+def _two_scts(extension: bytes) -> bytes:
+    one = extension[4:]  # after the OCTET STRING's and the list's two-byte heads
+    return der.octets((2 * len(one)).to_bytes(2, "big") + one + one)
+
+
+def _named_sha384(extension: bytes) -> bytes:
+    """The same signature, said to be over SHA-384: the hash's name is not signed."""
+    changed = extension.replace(b"\x00\x00\x04\x03", b"\x00\x00\x05\x03")
+    assert changed != extension
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_two_scts, "has 2 embedded SCTs"),
+        (_named_sha384, "not signed with SHA-256"),
+        (lambda _: der.octets(b"\0\0"), "SCTs?"),
+        (lambda _: der.octets(b"junk"), "step 4 .*does not parse"),
+    ],
+)
+def test_certificates_with_other_scts(world: World, change: Callable[[bytes], bytes], message: str) -> None:
+    profile, key = Profile(world.authority), ec.generate_private_key(ec.SECP256R1())
+    certificate = profile.issue(key.public_key(), list(profile.extensions().values()), change)
+    with pytest.raises(EvidenceInvalidError, match=message):
+        _verify_profile(world, certificate, key)
 
 
 def test_weak_keys_are_refused(world: World) -> None:
