@@ -78,8 +78,8 @@ def prepare() -> None:
 
 def next_version() -> None:
     """Change the service, as its developer would."""
-    for file in (HARBOUR / "pyproject.toml",):
-        file.write_text(file.read_text().replace('version = "1.0.0"', 'version = "1.1.0"'))
+    file = HARBOUR / "pyproject.toml"
+    file.write_text(file.read_text().replace('version = "1.0.0"', 'version = "1.1.0"'))
     commit("harbour 1.1.0")
 
 
@@ -91,7 +91,7 @@ def ask_the_service() -> None:
             "http://127.0.0.1:18080/ships", data=b'{"imo": "9074729", "name": "Ever Given"}', method="POST"
         ),
     ):
-        with urllib.request.urlopen(request, timeout=5) as response:
+        with urllib.request.urlopen(request, timeout=5) as response:  # noqa: S310 - loopback, and spelled out above
             print(f"\033[36m$ {request.get_method()} {request.full_url}\033[0m\n{response.read().decode()}")
 
 
@@ -103,11 +103,8 @@ def tamper(original: Path, copy: Path) -> Path:
     return copy
 
 
-def main() -> int:
-    """Tell the story from the first key to the auditor's desk."""
-    started = time.monotonic()
-    prepare()
-
+def set_up_trust() -> None:
+    """Make the root, and enrol two approvers; Mallory has a key too, and nobody's trust."""
     chapter("A private trust root, and the two people who may approve")
     pratique("trust", "init")
     for person in ("ada", "grace", "mallory"):
@@ -116,6 +113,9 @@ def main() -> int:
         pratique("trust", "enrol", person, "--key", RUN / f"{person}.key.pub",
                  "--email", f"{person}@harbour.example", "--role", "approver")  # fmt: skip
 
+
+def ship_the_service() -> None:
+    """Stop at the gate for approvals, as a pipeline would, and go on once they are there."""
     chapter("A web service: from source to the gate, where it waits for people")
     pratique("ship", "-C", HARBOUR, expect=AWAITING)
     pratique("approve", "-C", HARBOUR, "--key", RUN / "ada.key")
@@ -124,8 +124,11 @@ def main() -> int:
     pratique("ship", "-C", HARBOUR)
     ask_the_service()
 
+
+def ship_the_rest() -> None:
+    """Take in somebody else's software; release a new version, and take it back."""
     chapter("Somebody else's C extension, built and rebuilt here before it is let in")
-    keys = ["--approve-with", RUN / "ada.key", "--approve-with", RUN / "grace.key"]
+    keys: list[str | Path] = ["--approve-with", RUN / "ada.key", "--approve-with", RUN / "grace.key"]
     pratique("ship", "-C", WORK / "markupsafe", *keys)
 
     chapter("A new version goes live, and is rolled back")
@@ -135,6 +138,9 @@ def main() -> int:
     pratique("status", "-C", HARBOUR)
     ask_the_service()
 
+
+def try_the_gate() -> None:
+    """Try five ways past it."""
     chapter("Refused: a tampered artifact")
     pratique("build", "-C", HARBOUR, "--output", RUN / "built")
     artifact = next((RUN / "built").iterdir())
@@ -160,6 +166,9 @@ def main() -> int:
     pratique("build", "-C", HARBOUR)
     pratique("gate", "-C", HARBOUR, expect=REFUSED)
 
+
+def give_account() -> None:
+    """Write the report and the audit package, and be the auditor."""
     chapter("The account: a report, and one file for the auditor")
     live = str(answer("status", "-C", HARBOUR)["live"])
     pratique("report", "-C", HARBOUR, live, "--output", RUN / "report.html")
@@ -173,6 +182,16 @@ def main() -> int:
     pratique("log", "reindex")
     pratique("stop", "-C", HARBOUR)
 
+
+def main() -> int:
+    """Tell the story from the first key to the auditor's desk."""
+    started = time.monotonic()
+    prepare()
+    set_up_trust()
+    ship_the_service()
+    ship_the_rest()
+    try_the_gate()
+    give_account()
     wrong = [outcome for outcome in outcomes if outcome[1] != outcome[2]]
     seconds = time.monotonic() - started
     print(f"\n\033[1m{len(outcomes) - len(wrong)} of {len(outcomes)} commands ended as they should, "

@@ -10,6 +10,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pratique.flow.deploy import Deployed
     from pratique.flow.gate import Decided
 
 _WIDTH = 100
@@ -18,6 +19,13 @@ _WIDTH = 100
 def verdict(word: str, colour: str) -> str:
     """Make the one word that matters most stand out."""
     return click.style(f" {word} ", fg="black", bg=colour, bold=True)
+
+
+def deployed_lines(deployed: Deployed) -> Iterator[str]:
+    """Say what is live now, where, and under what."""
+    yield f"{verdict('LIVE', 'green')} {deployed.artifact.name}  {deployed.artifact.digest}"
+    yield f"  in         {deployed.environment}{f', healthy at {deployed.url}' if deployed.url else ''}"
+    yield f"  under      decision {deployed.decision.short}, approved by {deployed.approvers}"
 
 
 def obstacle_lines(decided: Decided) -> Iterator[str]:

@@ -64,7 +64,7 @@ def _files(path: Path) -> list[list[str]]:
         )
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     return [
-        [str(file), str(status.st_size), str(status.st_mtime_ns)]
+        [str(file), str(file.stat().st_size), str(file.stat().st_mtime_ns)]
         for file in files
-        if (status := file.stat()) and file.is_file()
+        if file.is_file()
     ]

@@ -75,13 +75,23 @@ def propose(
             )
         decision = latest[0].digest
     plan = make_plan(
-        environment=name,
-        path=config.path,
+        environment=qualified(project, name),
+        path=environment_path(workspace, config),
         artifact_name=artifact.name,
         artifact=artifact.digest,
         service=config.service,
     )
-    return Proposal(name, config, artifact, decision, plan)
+    return Proposal(qualified(project, name), config, artifact, decision, plan)
+
+
+def qualified(project: Project, environment: str) -> str:
+    """Name an environment so that no other project of the same journal has the same."""
+    return f"{project.name}.{environment}"
+
+
+def environment_path(workspace: Workspace, config: EnvironmentConfig) -> str:
+    """Give the absolute path of an environment; the file's is relative to the state directory."""
+    return str(workspace.home / config.path)
 
 
 def requester() -> str:

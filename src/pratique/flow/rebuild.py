@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pratique.build.compare import compare
+from pratique.build.compare import compare_artifacts
 from pratique.build.environment import NORMAL, VARIED
 from pratique.build.execute import run
 from pratique.build.rebuild import rebuild_predicate
@@ -76,7 +76,9 @@ def _rebuild(workspace: Workspace, workbench: Workbench, built: Built) -> tuple[
             limits=workbench.limits,
         )
         workspace.blobs.put(result.log)
-        comparison = compare(workspace.blobs.get(built.artifact.digest), result.output.path.read_bytes())
+        comparison = compare_artifacts(
+            workspace.blobs.get(built.artifact.digest), result.output.path.read_bytes()
+        )
         body = rebuild_predicate(
             original=built.artifact.digest,
             original_environment=NORMAL,

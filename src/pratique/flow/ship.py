@@ -9,7 +9,7 @@ import msgspec
 
 from pratique.errors import AwaitingApprovalError
 from pratique.flow.build import Built, build, prepare
-from pratique.flow.consent import approve, propose
+from pratique.flow.consent import approve, consent_to, propose
 from pratique.flow.deploy import Deployed, deploy
 from pratique.flow.gate import Decided, gate
 from pratique.flow.rebuild import Rebuilt, rebuild
@@ -100,6 +100,8 @@ def ship(
         return arrived(Arrival.DECIDED)
     proposal = propose(workspace, project, environment, built.artifact, decided.evidence)
     for key in approve_with:
+        if consent_to(workspace, proposal).quorum.met:
+            break
         approve(workspace, proposal, key, passphrase_for=passphrase_for)
     try:
         return arrived(Arrival.LIVE, deploy(workspace, proposal))

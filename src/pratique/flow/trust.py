@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pratique.flow.workspace import Workspace
-    from pratique.journal.journal import Recorded
+    from pratique.journal.writer import Recorded
     from pratique.model.clock import Clock
     from pratique.trust.root import TrustedRoot
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pratique.flow.progress import Progress
-    from pratique.journal.journal import Recorded
+    from pratique.journal.writer import Recorded
     from pratique.model.digest import Digest
     from pratique.trust.root import TrustedRoot
     from pratique.trust.signer import Signer

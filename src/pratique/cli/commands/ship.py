@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pratique.cli.passphrase import passphrase_for
-from pratique.cli.render import obstacle_lines, verdict
+from pratique.cli.render import deployed_lines, obstacle_lines, verdict
 from pratique.cli.session import Session, session_options
 from pratique.errors import ExitCode
 
@@ -84,14 +84,8 @@ def _summary(shipped: Shipped) -> None:
     click.echo()
     match shipped.arrival.value:
         case "live" if shipped.deployed:
-            deployed = shipped.deployed
-            click.echo(f"{verdict('LIVE', 'green')} {artifact}")
-            click.echo(
-                f"  in         {deployed.environment}{f', healthy at {deployed.url}' if deployed.url else ''}"
-            )
-            click.echo(
-                f"  under      decision {shipped.decided.evidence.short}, approved by {deployed.approvers}"
-            )
+            for line in deployed_lines(shipped.deployed):
+                click.echo(line)
             click.echo("  next       pratique report · pratique audit export · pratique status")
         case "awaiting-approval":
             click.echo(f"{verdict('WAITING', 'yellow')} {artifact}")

@@ -132,7 +132,7 @@ def people(session: Session) -> None:
     def human() -> None:
         for row in listed:
             state = "" if row["valid"] else "  (no longer valid)"
-            click.echo(f"{row['person']:<16} {', '.join(row['roles']):<16} {row['key'][:23]}{state}")
+            click.echo(f"{row['person']:<16} {row['key']}{state}")
         if not listed:
             click.echo("nobody is enrolled; see: pratique trust enrol --help")
 

@@ -1,0 +1,30 @@
+"""`pratique rollback`: return to an earlier artifact, under today's policy."""
+
+from __future__ import annotations
+
+import click
+
+from pratique.cli.render import deployed_lines
+from pratique.cli.session import Session, session_options
+from pratique.model.digest import parse_digest
+
+
+@click.command("rollback")
+@click.option("-e", "--environment", help="Which environment.  [default: the only one in pratique.toml]")
+@click.option("--to", metavar="DIGEST", help="Artifact to return to.  [default: the one live before]")
+@session_options
+def command(session: Session, *, environment: str | None, to: str | None) -> None:
+    """Return an environment to an artifact that was live there before.
+
+    The approvals it went live with hold. Its components are matched against today's advisories and today's
+    policy decides again: an artifact that has become vulnerable is refused.
+    """
+    from pratique.flow.deploy import rollback  # noqa: PLC0415 - pulls in cryptography
+
+    deployed = rollback(session.workspace(), session.project, environment, parse_digest(to) if to else None)
+
+    def human() -> None:
+        for line in deployed_lines(deployed):
+            click.echo(line)
+
+    session.emit(deployed.body(), human)

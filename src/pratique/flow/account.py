@@ -1,0 +1,133 @@
+"""Accounts of what happened: the report of one artifact, the audit package, and its verification."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pratique import __version__
+from pratique.errors import EvidenceInvalidError
+from pratique.flow.evidence import gather
+from pratique.model import predicate
+from pratique.model.digest import parse_digest_set, sha256_bytes
+from pratique.policy.decision import parse_decision
+from pratique.policy.gate import differences, replay
+from pratique.policy.regorus_engine import RegorusEngine
+from pratique.policy.vsa import DECISION_EXTENSION
+from pratique.report.assemble import build_chain, fact_of
+from pratique.report.audit.export import Exported, write_package
+from pratique.report.audit.signers import administrator_of, may_claim
+from pratique.report.audit.verify import AuditResult, verify_package
+from pratique.report.chain import LogHead
+from pratique.report.html import render_html
+from pratique.report.ssdf import TaskResult, evaluate_tasks
+from pratique.store.atomic import write_atomic
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pratique.flow.artifact import Artifact
+    from pratique.flow.workspace import Workspace
+    from pratique.model.digest import Digest
+    from pratique.trust.verify import Verified
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """A report that was written, and the SSDF tasks as it shows them."""
+
+    path: Path
+    tasks: tuple[TaskResult, ...]
+    evidence: int
+
+
+def report(workspace: Workspace, artifact: Artifact, path: Path) -> Reported:
+    """Write the report of one artifact: its chain, decisions, deployments, and the SSDF tasks.
+
+    Only evidence that verifies and whose signer may claim it is told of.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    gathered = gather(workspace, artifact.digest)
+    administrator, keys = administrator_of(workspace.root), workspace.community.keys
+    enrolments = [
+        workspace.verify(reference.digest)
+        for reference in workspace.journal.find(predicate_type=predicate.ENROLMENT)
+    ]
+    standing = [item for item in (*gathered.verified, *enrolments) if may_claim(item, administrator, keys)]
+    head = workspace.journal.head()
+    stored = workspace.blobs.has(artifact.digest)
+    chain = build_chain(
+        artifact.digest,
+        [item for item in standing if item.statement.predicate_type != predicate.ENROLMENT],
+        documents=_decision_documents(workspace, standing),
+        trust_root=workspace.root.fingerprint,
+        checkpoint=LogHead(origin=head.origin, size=head.size, root=head.root.hex()),
+        size=workspace.blobs.path(artifact.digest).stat().st_size if stored else None,
+    )
+    tasks = tuple(evaluate_tasks([fact_of(item) for item in standing]))
+    html = render_html(chain, tasks, generated_at=workspace.clock(), version=__version__)
+    write_atomic(path, html.encode(), mode=0o644)
+    return Reported(path, tasks, len(standing))
+
+
+def _decision_documents(workspace: Workspace, evidence: Sequence[Verified]) -> dict[Digest, bytes]:
+    documents = {}
+    for item in evidence:
+        extension = item.statement.predicate.get(DECISION_EXTENSION)
+        if item.statement.predicate_type == predicate.VSA and isinstance(extension, dict):
+            data = workspace.blobs.get(parse_digest_set(extension.get("digest")))
+            documents[sha256_bytes(data)] = data
+    return documents
+
+
+def export_audit(
+    workspace: Workspace, artifacts: Sequence[Artifact], path: Path, *, with_artifacts: bool = False
+) -> Exported:
+    """Write everything that proves the artifacts' chains as one sealed file, and verify it.
+
+    Raises:
+        UsageError: no evidence is about one of them.
+        EvidenceInvalidError: something they rest on is missing; nothing is written.
+    """
+    return write_package(
+        path,
+        [artifact.digest for artifact in artifacts],
+        journal=workspace.journal,
+        blobs=workspace.blobs,
+        root=workspace.root,
+        signer=workspace.authority.signer("administrator"),
+        version=__version__,
+        with_artifacts=with_artifacts,
+    )
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """A package that holds; `replayed` counts the decisions that came out the same when made again."""
+
+    result: AuditResult
+    replayed: int
+
+
+def verify_audit(path: Path, fingerprint: Digest) -> Audited:
+    """Verify an audit package from the file and the root's fingerprint alone, and make its decisions again.
+
+    Raises:
+        EvidenceInvalidError: it proves nothing; the message names the step and the member.
+    """
+    result = verify_package(path, fingerprint)
+    engine = RegorusEngine()
+    replayed = 0
+    for artifact in result.artifacts:
+        for item in artifact.decisions:
+            recorded = parse_decision(item.decision)
+            again = replay(item.input, item.policy, engine)
+            if names := differences(recorded, again):
+                raise EvidenceInvalidError(
+                    f"decision {item.vsa.digest} comes out otherwise when made again: {', '.join(names)}",
+                    hint="its policy and input are in the package; compare them with pratique explain",
+                )
+            replayed += 1
+    return Audited(result, replayed)

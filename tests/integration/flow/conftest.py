@@ -1,0 +1,145 @@
+"""A small real project with real locked inputs, and the command line run on it as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+INPUTS = REPOSITORY / "examples" / "harbour" / "inputs"
+LOCK = REPOSITORY / "examples" / "harbour" / "build.lock"
+
+PYPROJECT = """\
+[build-system]
+requires = ["flit-core>=3.12,<5"]
+build-backend = "flit_core.buildapi"
+
+[project]
+name = "buoy"
+version = "{version}"
+description = "A small package."
+"""
+
+CONFIG = """\
+[project]
+name = "buoy"
+
+[build]
+recipe = "python-wheel"
+tools = "build.lock"
+inputs = "{inputs}"
+
+[build.source]
+directory = "."
+
+[[scan.advisories]]
+name = "facts collected by hand"
+path = "{advisories}"
+date = 2026-11-22
+licence = "CC0-1.0"
+
+[policy.data.vulns]
+max_database_age_days = 36500
+
+[environments.shelf]
+kind = "directory"
+path = "shelf"
+quorum = [{{ role = "approver", count = 2 }}]
+"""
+
+
+class Project:
+    """A project in a git repository of its own, its state directory, and two approvers' keys."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "buoy"
+        self.home = folder / "home"
+        self.keys = [folder / "ada.key", folder / "grace.key"]
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.environment = {**os.environ, "PATH": path, "PRATIQUE_HOME": str(self.home)}
+        (self.folder / "buoy").mkdir(parents=True)
+        shutil.copy(LOCK, self.folder / "build.lock")
+        advisories = REPOSITORY / "examples" / "advisories"
+        self.write("pratique.toml", CONFIG.format(inputs=INPUTS, advisories=advisories))
+        self.write("buoy/__init__.py", '"""A buoy."""\n')
+        self.release("1.0.0")
+
+    def write(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text, encoding="utf-8")
+
+    def release(self, version: str) -> None:
+        """Commit a version."""
+        self.write("pyproject.toml", PYPROJECT.format(version=version))
+        if not (self.folder / ".git").exists():
+            self.git("init", "--quiet")
+        self.git("add", "--all")
+        who = ["-c", "user.name=Dana", "-c", "user.email=dana@buoy.example"]
+        self.git(*who, "commit", "--quiet", "--message", version)
+
+    def git(self, *arguments: str) -> None:
+        subprocess.run(["git", "-C", str(self.folder), *arguments], check=True, capture_output=True)
+
+    def start(self, *arguments: str | Path) -> subprocess.Popen[bytes]:
+        """Start a command in the project's folder."""
+        return subprocess.Popen(
+            ["pratique", *map(str, arguments)],
+            cwd=self.folder,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def run(self, *arguments: str | Path, expect: int = 0) -> str:
+        """Run a command, and give what it printed."""
+        process = self.start(*arguments)
+        output = process.communicate(timeout=180)[0].decode()
+        assert process.returncode == expect, output
+        return output
+
+    def ask(self, *arguments: str | Path, expect: int = 0) -> dict[str, Any]:
+        """Run a command with --json, and give its result."""
+        process = subprocess.run(
+            ["pratique", *map(str, arguments), "--json"],
+            cwd=self.folder,
+            env=self.environment,
+            check=False,
+            capture_output=True,
+            timeout=180,
+        )
+        assert process.returncode == expect, process.stdout.decode() + process.stderr.decode()
+        body: dict[str, Any] = json.loads(process.stdout)
+        return body
+
+    def approving(self) -> list[str | Path]:
+        """The options that approve on the way with both keys."""
+        return [word for key in self.keys for word in ("--approve-with", key)]
+
+
+@pytest.fixture
+def bare_project(tmp_path: Path) -> Project:
+    """A project without a trust root."""
+    if not any(INPUTS.glob("flit_core-*.whl")):
+        pytest.skip("the examples' locked inputs are not here: make fetch")
+    return Project(tmp_path)
+
+
+@pytest.fixture
+def project(bare_project: Project) -> Project:
+    """A project with a trust root and two enrolled approvers."""
+    bare_project.run("trust", "init")
+    for key in bare_project.keys:
+        person = key.stem
+        bare_project.run("trust", "keygen", key)
+        bare_project.run(
+            "trust", "enrol", person, "--key", f"{key}.pub", "--email", f"{person}@buoy.example",
+            "--role", "approver",
+        )  # fmt: skip
+    return bare_project
