@@ -123,7 +123,11 @@ def match(
     ecosystems: dict[str, int] = {}
     checked = 0
     for component in components:
-        purl = PackageURL.from_string(component.purl)
+        try:
+            purl = PackageURL.from_string(component.purl)
+        except ValueError:
+            unknown.append(Unknown(component.purl, "not a package URL"))
+            continue
         ecosystem = ECOSYSTEM_OF_PURL_TYPE.get(purl.type, purl.type)
         ecosystems[ecosystem] = ecosystems.get(ecosystem, 0) + 1
         if ecosystem not in VERSION_KEYS:

@@ -6,18 +6,21 @@ archive's root is refused, and so is a name that occurs twice, as two readers co
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import stat
 import tarfile
 import zipfile
 import zlib
-from lzma import LZMAError
-from typing import IO, TYPE_CHECKING, Protocol
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from pratique.errors import CouldNotCheckError, MalformedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 MAX_MEMBERS = 200_000
@@ -25,7 +28,24 @@ MAX_FILE_BYTES = 16 * 1024 * 1024
 MAX_TOTAL_BYTES = 8 * 1024 * 1024 * 1024
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _ZIP_SUFFIXES = (".whl", ".zip", ".pyz", ".egg")
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError)
+MAX_READ_BYTES = 512 * 1024 * 1024
+BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    EOFError,
+    NotImplementedError,
+)
+
+
+_OPENERS: Mapping[str, Callable[[Path, str], IO[bytes]]] = {
+    ".gz": cast("Callable[[Path, str], IO[bytes]]", gzip.open),
+    ".tgz": cast("Callable[[Path, str], IO[bytes]]", gzip.open),
+    ".xz": cast("Callable[[Path, str], IO[bytes]]", lzma.open),
+    ".bz2": cast("Callable[[Path, str], IO[bytes]]", bz2.open),
+}
 
 
 class Wanted(Protocol):
@@ -49,19 +69,10 @@ def read_members(path: Path, wanted: Wanted) -> tuple[list[str], dict[str, bytes
         MalformedError: a broken or hostile archive, named with the member at fault.
         CouldNotCheckError: a kind of file we cannot look into.
     """
-    if path.is_dir():
-        reader: Callable[[Path, Wanted], Iterator[tuple[str, bytes | None]]] = _directory
-    elif path.name.endswith(_TAR_SUFFIXES):
-        reader = _tar
-    elif path.name.endswith(_ZIP_SUFFIXES):
-        reader = _zip
-    else:
-        raise CouldNotCheckError(
-            f"{path}: not an archive we can look into",
-            hint=f"give a directory or one of {' '.join(_ZIP_SUFFIXES + _TAR_SUFFIXES)}",
-        )
+    reader = _reader_of(path)
     names: set[str] = set()
     contents: dict[str, bytes] = {}
+    held = 0
     try:
         for name, data in reader(path, wanted):
             _check_name(path, name)
@@ -72,11 +83,56 @@ def read_members(path: Path, wanted: Wanted) -> tuple[list[str], dict[str, bytes
                 raise MalformedError(f"{path}: more than {MAX_MEMBERS} members")
             if data is not None:
                 contents[name] = data
-    except _BROKEN as error:
+                held += len(data)
+                if held > MAX_READ_BYTES:
+                    raise MalformedError(f"{path}: more than {MAX_READ_BYTES} bytes of package metadata")
+    except BROKEN as error:
         raise MalformedError(f"{path}: broken archive: {error}") from error
     except OSError as error:
         raise CouldNotCheckError(f"{path}: cannot be read: {error.strerror or error}") from error
     return sorted(names), contents
+
+
+def _reader_of(path: Path) -> Callable[[Path, Wanted], Iterator[tuple[str, bytes | None]]]:
+    if path.is_dir():
+        return _directory
+    if path.name.endswith(_TAR_SUFFIXES):
+        return _tar
+    if path.name.endswith(_ZIP_SUFFIXES):
+        return _zip
+    raise CouldNotCheckError(
+        f"{path}: not an archive we can look into",
+        hint=f"give a directory or one of {' '.join(_ZIP_SUFFIXES + _TAR_SUFFIXES)}",
+    )
+
+
+class _ModestReader:
+    """A stream that refuses to hand out much at once.
+
+    `tarfile` reads a member's extended header whole, at whatever size the archive claims for it.
+    """
+
+    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+        self._path = path
+        self._stream = stream
+        self.tell = stream.tell
+        self.seek = stream.seek
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= MAX_FILE_BYTES + 1:
+            raise MalformedError(f"{self._path}: an archive header claims {size} bytes")
+        return self._stream.read(size)
+
+
+@contextmanager
+def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+    """Open a tar of outside origin, its compression told by its name."""
+    opener = _OPENERS.get(path.suffix, open)
+    with (
+        opener(path, "rb") as stream,
+        tarfile.open(fileobj=cast("IO[bytes]", _ModestReader(path, stream)), mode="r:") as archive,
+    ):
+        yield archive
 
 
 def _zip(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
@@ -97,7 +153,7 @@ def _zip(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
 
 def _tar(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
     total = 0
-    with tarfile.open(path, "r:*") as archive:
+    with open_tar(path) as archive:
         for info in archive:
             total += info.size
             _check_total(path, total)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import tarfile
 import zipfile
-import zlib
-from lzma import LZMAError
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from pratique.errors import ConfigError, MalformedError
 from pratique.model.strict_json import parse_json_object
+from pratique.scan.members import BROKEN, open_tar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 MAX_RECORDS = 2_000_000
 MAX_RECORD_BYTES = 8 * 1024 * 1024
 MAX_SOURCE_BYTES = 16 * 1024 * 1024 * 1024
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, NotImplementedError)
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +54,7 @@ def read_records(source: Source) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise MalformedError(f"{source.path}: more records than a real collection holds")
             what = f"{source.path}: {name}"
             yield name, parse_json_object(data, what=what, max_bytes=MAX_RECORD_BYTES)
-    except _BROKEN as error:
+    except BROKEN as error:
         raise MalformedError(f"{source.path}: broken archive: {error}") from error
     except OSError as error:
         raise ConfigError(f"{source.path}: cannot be read: {error.strerror or error}") from error
@@ -76,10 +73,10 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
                     with archive.open(info) as member:
                         yield info.filename, member.read(MAX_RECORD_BYTES + 1)
     elif ".tar" in path.name or path.name.endswith(".tgz"):
-        with tarfile.open(path, "r|*") as stream_archive:
-            for entry in stream_archive:
+        with open_tar(path) as tar:
+            for entry in tar:
                 if entry.isreg() and entry.name.endswith(".json"):
-                    content = stream_archive.extractfile(entry)
+                    content = tar.extractfile(entry)
                     yield entry.name, content.read(MAX_RECORD_BYTES + 1) if content else b""
     else:
         raise ConfigError(

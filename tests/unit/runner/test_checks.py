@@ -305,7 +305,7 @@ def test_checks_that_have_nothing_to_look_at_do_not_apply(machine: Machine) -> N
         ("SEC-13", write("/work/.git/config", "[remote]\n\turl = ssh://git@example.org:22/x\n")),
         (
             "NET-18",
-            write("/proc/net/ipv6_route", f"{'0' * 32} 00 {'0' * 32} 00 {'f' * 32} 0 0 0 00200200 lo\n"),
+            write("/proc/net/ipv6_route", f"{'0' * 32} 00 {'0' * 32} 00 {'f' * 32} 0 0 0 00200201 lo\n"),
         ),
         ("NET-19", write("/proc/net/tcp6", f"h\n 0: {'0' * 24}01000000:1F90 {'0' * 32}:0000 0A 0\n")),
         ("NET-19", write("/proc/net/tcp", "h\n 0: 0100A8C0:E000 0101A8C0:01BB 01 0\n")),

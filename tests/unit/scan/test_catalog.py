@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -258,6 +259,10 @@ def test_oversized_members_and_counts_are_refused(tmp_path: Path, monkeypatch: p
     with pytest.raises(MalformedError, match="once unpacked"):
         catalog(wheel)
     monkeypatch.undo()
+    monkeypatch.setattr(members, "MAX_READ_BYTES", 10)
+    with pytest.raises(MalformedError, match="bytes of package metadata"):
+        catalog(wheel)
+    monkeypatch.undo()
     monkeypatch.setattr(members, "MAX_FILE_BYTES", 10)
     with pytest.raises(MalformedError, match="holds more than 10 bytes"):
         catalog(wheel)
@@ -274,4 +279,13 @@ def test_truncated_archive_is_malformed(tmp_path: Path) -> None:
     path = make_tar(tmp_path / "app.tar", [("lib/a-1.dist-info/METADATA", metadata("a", "1") * 100)])
     path.write_bytes(path.read_bytes()[:1500])
     with pytest.raises(MalformedError, match="broken archive"):
+        catalog(path)
+
+
+def test_archive_header_that_claims_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, 4 * 1024**3
+    path = tmp_path / "app.tar.gz"
+    path.write_bytes(gzip.compress(header.tobuf(tarfile.USTAR_FORMAT) + bytes(4096)))
+    with pytest.raises(MalformedError, match="an archive header claims 4294967296 bytes"):
         catalog(path)

@@ -202,6 +202,22 @@ def test_aliases_make_one_finding_even_through_a_third(tmp_path: Path) -> None:
     assert report.findings[1].fixed_versions == ("2.0", "2.1")
 
 
+def test_aliases_are_followed_whatever_the_order(tmp_path: Path) -> None:
+    report = run(
+        tmp_path,
+        ["pkg:pypi/demo@1"],
+        source(
+            tmp_path,
+            record("A-1", aliases=["X-1", "Z-1"], ranges=BELOW_2),
+            record("B-1", aliases=["X-1"], ranges=BELOW_2),
+            record("C-1", aliases=["Z-1"], ranges=BELOW_2),
+        ),
+    )
+    assert [(finding.id, finding.aliases) for finding in report.findings] == [
+        ("A-1", ("B-1", "C-1", "X-1", "Z-1"))
+    ]
+
+
 def test_severity_is_the_gravest_vector_of_the_group(tmp_path: Path) -> None:
     grave = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"
     mild = "CVSS:3.1/AV:N/AC:L/PR:N/UI:R/S:U/C:L/I:L/A:N"
@@ -254,7 +270,9 @@ def test_unorderable_version_of_a_named_package_is_unknown(tmp_path: Path) -> No
     assert [item.subject for item in report.unknown] == ["pkg:pypi/demo@nightly"]
 
 
-@pytest.mark.parametrize("purl", ["pkg:maven/org.x/demo@1", "pkg:npm/demo@1.0.0", "pkg:deb/debian/demo@1"])
+@pytest.mark.parametrize(
+    "purl", ["pkg:maven/org.x/demo@1", "pkg:npm/demo@1.0.0", "pkg:deb/debian/demo@1", "demo 1"]
+)
 def test_ecosystems_without_order_or_data_are_unknown(tmp_path: Path, purl: str) -> None:
     report = run(tmp_path, [purl], source(tmp_path, record("X-1", ranges=BELOW_2)))
     assert [item.subject for item in report.unknown] == [purl]
