@@ -411,9 +411,17 @@ def _named_sha384(extension: bytes) -> bytes:
     return changed
 
 
+def _later(extension: bytes) -> bytes:
+    """The same signature with the time, which it covers, a second later."""
+    at = 4 + 2 + 1 + 32  # heads of the two lists, the SCT's length, its version and log id
+    moved = int.from_bytes(extension[at : at + 8], "big") + 1000
+    return extension[:at] + moved.to_bytes(8, "big") + extension[at + 8 :]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (_later, "step 5 .*the SCT's signature does not verify"),
         (_two_scts, "has 2 embedded SCTs"),
         (_named_sha384, "not signed with SHA-256"),
         (lambda _: der.octets(b"\0\0"), "SCTs?"),
