@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 SCHEME: Final = "ecdsa-sha2-nistp256"
 MAX_ROLES: Final = 32
-_MEMBERS: Final = frozenset({"person", "roles", "key", "enrolledAt", "notAfter"})
+MAX_EMAILS: Final = 32
+_MEMBERS: Final = frozenset({"person", "emails", "roles", "key", "enrolledAt", "notAfter"})
 _KEY_MEMBERS: Final = frozenset({"scheme", "spki"})
 
 
@@ -36,6 +37,7 @@ class Enrolment(msgspec.Struct, frozen=True):
         spki: DER SubjectPublicKeyInfo of the person's P-256 key.
         enrolled_at: the key counts from here on, but never from before the statement was signed.
         not_after: the key stops counting here; None for no limit.
+        emails: the addresses the person commits under, which tell authors from approvers.
     """
 
     person: str
@@ -43,6 +45,7 @@ class Enrolment(msgspec.Struct, frozen=True):
     spki: bytes
     enrolled_at: datetime
     not_after: datetime | None = None
+    emails: tuple[str, ...] = ()
 
     @property
     def key_id(self) -> str:
@@ -61,6 +64,7 @@ def enrolment_statement(enrolment: Enrolment) -> Statement:
     limit = {} if enrolment.not_after is None else {"notAfter": format_time(enrolment.not_after)}
     predicate: dict[str, Any] = {
         "person": enrolment.person,
+        "emails": list(enrolment.emails),
         "roles": list(enrolment.roles),
         "key": {"scheme": SCHEME, "spki": b64encode(enrolment.spki)},
         "enrolledAt": format_time(enrolment.enrolled_at),
@@ -84,14 +88,18 @@ def parse_enrolment(statement: Statement) -> Enrolment:
         raise MalformedError(f"enrolment: unknown member {unknown[0][:40]!r}, which might be a condition")
     if not isinstance(key, dict) or key.keys() != _KEY_MEMBERS or key["scheme"] != SCHEME:
         raise MalformedError(f"enrolment: its key is not of scheme {SCHEME}")
+    emails = predicate.get("emails", [])
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise MalformedError("enrolment: roles is not a list of names")
+    if not isinstance(emails, list) or not all(isinstance(email, str) for email in emails):
+        raise MalformedError("enrolment: emails is not a list of addresses")
     enrolment = Enrolment(
         person=_text(predicate, "person"),
         roles=tuple(roles),
         spki=b64decode(key.get("spki"), what="enrolment: key"),
         enrolled_at=parse_time(_text(predicate, "enrolledAt")),
         not_after=None if not_after is None else parse_time(_text(predicate, "notAfter")),
+        emails=tuple(emails),
     )
     _check(enrolment)
     subject = statement.subjects[0]
@@ -107,8 +115,11 @@ def _check(enrolment: Enrolment) -> None:
         raise MalformedError("enrolment: it names no person")
     if len(set(enrolment.roles)) != len(enrolment.roles) or not all(enrolment.roles):
         raise MalformedError("enrolment: a role that is empty or named twice")
-    if len(enrolment.roles) > MAX_ROLES:
-        raise MalformedError(f"enrolment: more than {MAX_ROLES} roles")
+    if len(enrolment.roles) > MAX_ROLES or len(enrolment.emails) > MAX_EMAILS:
+        raise MalformedError(f"enrolment: more than {MAX_ROLES} roles or {MAX_EMAILS} addresses")
+    for email in enrolment.emails:
+        if "@" not in email or not email.isprintable() or email != email.strip():
+            raise MalformedError(f"enrolment: not an e-mail address: {email[:80]!r}")
     load_p256_spki(enrolment.spki)
 
 
@@ -152,4 +163,4 @@ def _fold(history: Sequence[tuple[Verified, Enrolment]]) -> EnrolledKey:
             f"enrolment {verified.digest.short}: key {latest.key_id[:16]} already stands for another person"
         )
     grants = tuple((start, item.roles) for start, (_, item) in zip(since, history, strict=True))
-    return EnrolledKey(latest.spki, latest.person, since[0], latest.not_after, grants)
+    return EnrolledKey(latest.spki, latest.person, since[0], latest.not_after, grants, latest.emails)

@@ -44,6 +44,7 @@ class EnrolledKey(msgspec.Struct, frozen=True):
         not_before: signatures before this moment do not count.
         not_after: signatures from this moment on do not count; None when nothing limits it.
         grants: the roles held, each tuple from its moment on, oldest first.
+        emails: the addresses the person commits under, by the latest enrolment.
     """
 
     spki: bytes
@@ -51,6 +52,7 @@ class EnrolledKey(msgspec.Struct, frozen=True):
     not_before: datetime
     not_after: datetime | None = None
     grants: tuple[tuple[datetime, tuple[str, ...]], ...] = ()
+    emails: tuple[str, ...] = ()
 
     def valid_at(self, moment: datetime) -> bool:
         """Say whether a signature made at that moment counts."""

@@ -31,7 +31,7 @@ def enrolment(**changes: Any) -> Enrolment:
 
 @pytest.mark.parametrize("limit", [None, START + HOUR])
 def test_round_trip_through_a_statement_that_meets_the_schema(limit: datetime | None) -> None:
-    original = enrolment(not_after=limit)
+    original = enrolment(not_after=limit, emails=("ann@example.org", "ann@home.example"))
     statement = parse_statement(enrolment_statement(original).encode())
     assert parse_enrolment(statement) == original
     schema = json.loads((REPOSITORY / "docs" / "spec" / "enrolment.schema.json").read_bytes())
@@ -55,6 +55,9 @@ def test_the_example_in_the_specification_is_valid() -> None:
         {"roles": ("",)},
         {"roles": tuple(f"r{n}" for n in range(33))},
         {"spki": b"junk"},
+        {"emails": ("not an address",)},
+        {"emails": (" ann@example.org",)},
+        {"emails": tuple(f"a{n}@example.org" for n in range(33))},
     ],
 )
 def test_enrolments_that_make_no_sense(changes: dict[str, Any]) -> None:
