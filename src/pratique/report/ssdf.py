@@ -129,11 +129,16 @@ def evaluate_tasks(evidence: Sequence[EvidenceFact], *, edition: Edition = Editi
 
 def _latest(evidence: Iterable[EvidenceFact]) -> list[EvidenceFact]:
     """Keep the newest of each kind and scope; at one place in the log the graver outcome stays."""
-    gravity = [Outcome.SUPPORTS, Outcome.UNCLEAR, Outcome.REFUTES]
     newest: dict[tuple[str, str], EvidenceFact] = {}
-    for fact in sorted(evidence, key=lambda fact: (fact.log_index, gravity.index(fact.outcome), fact.digest)):
+    for fact in sorted(evidence, key=_age):
         newest[fact.kind, fact.scope] = fact
-    return sorted(newest.values(), key=lambda fact: (fact.log_index, fact.digest))
+    return sorted(newest.values(), key=_age)
+
+
+def _age(fact: EvidenceFact) -> tuple[int, int, Digest, str, str, list[str]]:
+    """Order totally, so that the order in which facts were given leaves no trace."""
+    gravity = [Outcome.SUPPORTS, Outcome.UNCLEAR, Outcome.REFUTES].index(fact.outcome)
+    return fact.log_index, gravity, fact.digest, fact.kind, fact.scope, sorted(fact.traits)
 
 
 def _evaluate(task: Task, current: Sequence[EvidenceFact]) -> TaskResult:
@@ -149,7 +154,7 @@ def _evaluate(task: Task, current: Sequence[EvidenceFact]) -> TaskResult:
     return TaskResult(
         task=task,
         status=_status(task, met=len(met), failed=bool(against), declared=bool(declared)),
-        evidence=tuple(fact.digest for fact in sorted(support + declared, key=lambda fact: fact.log_index)),
+        evidence=tuple(fact.digest for fact in sorted(support + declared, key=_age)),
         against=tuple(against),
         missing=tuple(Missing(need.shows, need.command) for need in task.needs if need not in met),
         shown=tuple(need.shows for need in met),

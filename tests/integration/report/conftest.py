@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -213,13 +214,19 @@ class World:
         }
 
     def seal(
-        self, members: dict[str, bytes], *, role: str = "administrator", artifacts: list[Digest] | None = None
+        self,
+        members: dict[str, bytes],
+        *,
+        role: str = "administrator",
+        artifacts: list[Digest] | None = None,
+        **reworded: Any,
     ) -> bytes:
-        """Seal any members, as whoever holds the authority's keys could."""
+        """Seal any members, as whoever holds the authority's keys could; `reworded` changes the seal itself."""
         log = self.root.tlogs[0]
         head = verify_checkpoint(members[CHECKPOINT].decode(), log.origin, log_public_key(log))
 
         def sign(statement: Statement) -> tuple[bytes, tuple[bytes, ...]]:
+            statement = msgspec.structs.replace(statement, **reworded)
             recorded = self.journal.append([self.authority.signer(role).sign(statement)])[0]
             size = verify_bundle(recorded.bundle, self.root).bundle.log.tree_size
             return recorded.bundle, self.journal.prove_consistency(head.size, size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from pratique.errors import EvidenceInvalidError
@@ -12,9 +13,13 @@ from pratique.model import predicate as p
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json
 from pratique.report.audit.archive import encode_package, open_package
-from pratique.report.audit.log import encode_consistency, pack_entries
+from pratique.report.audit.log import encode_consistency, pack_entries, verify_seal_follows
 from pratique.report.audit.manifest import blob_name, evidence_name
+from pratique.report.audit.references import Material, verify_references
 from pratique.report.audit.verify import AuditResult, verify_package_bytes
+from pratique.testing.authority import MemoryLog
+from pratique.trust.bundle import parse_bundle
+from pratique.trust.note import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +85,33 @@ def test_a_seal_by_another_role(released: World, sealed_members: dict[str, bytes
     )
 
 
+def test_a_seal_that_says_something_else(released: World, sealed_members: dict[str, bytes]) -> None:
+    members = dict(sealed_members)
+    refused(released, "step 7 .*own account of the package is not the manifest's", members, predicate={})
+    refused(released, "step 7 .*not an audit seal: sbom", members, predicate_type=p.SBOM)
+
+
+def test_a_manifest_that_states_another_root_or_checkpoint(package: bytes, released: World) -> None:
+    opened = open_package(package)
+    head = msgspec.structs.replace(opened.manifest.checkpoint, root="88" * 32)
+    for changed, match in [
+        ({"trust_root": f"sha256:{'99' * 32}"}, "step 5 .*the manifest names another root"),
+        ({"checkpoint": head}, "step 6 .*not the one the manifest states"),
+    ]:
+        manifest = msgspec.structs.replace(opened.manifest, **changed).encode()
+        data = encode_package(manifest, opened.members, consistency=opened.consistency, seal=opened.seal)
+        with pytest.raises(EvidenceInvalidError, match=match):
+            verify_package_bytes(data, released.root.fingerprint)
+
+
+def test_a_seal_logged_before_its_checkpoint(package: bytes, released: World, made: Made) -> None:
+    stated = open_package(package).manifest.checkpoint
+    head = Checkpoint(stated.origin, stated.size, bytes.fromhex(stated.root))
+    last = parse_bundle(released.bundles[made["deployment"]])
+    with pytest.raises(EvidenceInvalidError, match="logged before the checkpoint"):
+        verify_seal_follows(encode_consistency([]), head, last)
+
+
 def test_a_package_resealed_by_a_foreign_root(
     released: World, sealed_members: dict[str, bytes], other_world: Callable[[str], World]
 ) -> None:
@@ -113,6 +145,26 @@ def test_evidence_that_is_not_in_this_log(released: World, sealed_members: dict[
     seal = open_package(later).seal
     members[evidence_name(sha256_bytes(seal))] = seal
     refused(released, r"step 8 .*entry \d+ of this log is another one", members)
+
+
+def test_evidence_of_a_branch_that_the_log_signed_beside_this_one(
+    released: World, sealed_members: dict[str, bytes], made: Made
+) -> None:
+    """The log's key signed two trees: in the other one the same entry stands at the same place."""
+    branch = MemoryLog(released.authority)
+    branch.append(parse_bundle(released.bundles[made["rebuild"]]).signed())
+    forked = branch.append(parse_bundle(released.bundles[made["posture"]]).signed())
+    members = {**sealed_members, evidence_name(sha256_bytes(forked)): forked}
+    refused(released, "step 8 .*its tree head of size 2 is not a head of this log", members)
+
+
+def test_a_deployment_logged_before_what_it_rests_on(package: bytes, released: World, made: Made) -> None:
+    result = verify_package_bytes(package, released.root.fingerprint)
+    verify_references(Material(result.evidence, {}, result.blobs))
+    early = msgspec.structs.replace(result.evidence[made["deployment"]], log_index=0)
+    evidence = {**result.evidence, made["deployment"]: early}
+    with pytest.raises(EvidenceInvalidError, match=r"step 10 .*was logged after it"):
+        verify_references(Material(evidence, {}, result.blobs))
 
 
 def test_another_order_or_number_of_entries(released: World, sealed_members: dict[str, bytes]) -> None:

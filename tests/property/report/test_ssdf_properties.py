@@ -22,7 +22,7 @@ facts = st.builds(
     traits=st.sets(st.sampled_from(_TRAITS)).map(frozenset),
     scope=st.sampled_from(["", "prod", *(task.id for task in _TASKS[:6])]),
 )
-evidence = st.lists(facts, max_size=12)
+evidence = st.lists(facts, max_size=8)
 
 
 @given(evidence, facts)

@@ -175,7 +175,7 @@ def _trusted_root(package: Package, fingerprint: Digest) -> TrustedRoot:
 def _verify_seal(package: Package, root: TrustedRoot, administrator: Identity) -> Verified:
     seal = verify_bundle(package.seal, root)
     if seal.statement.predicate_type != p.AUDIT_SEAL:
-        raise EvidenceInvalidError(f"not a seal, but a {p.short_name(seal.statement.predicate_type)}")
+        raise EvidenceInvalidError(f"not an audit seal: {p.short_name(seal.statement.predicate_type)}")
     if seal.signer != administrator:
         raise EvidenceInvalidError(f"sealed by {seal.signer}, not by {administrator}")
     if subject_digests(seal.statement) != {package.manifest_digest}:
