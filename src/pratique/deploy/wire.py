@@ -57,6 +57,6 @@ def parse_struct(value: Mapping[str, Any], kind: type[T], *, what: str) -> T:
 
 
 def to_json(value: msgspec.Struct) -> dict[str, Any]:
-    """Give the JSON object of a struct of this room, times as RFC 3339 in UTC."""
-    plain: dict[str, Any] = msgspec.to_builtins(value)
+    """Give the JSON object of a struct of this room: lists and strings only, times as RFC 3339 in UTC."""
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(value))
     return plain

@@ -4,12 +4,16 @@ import io
 import os
 import tarfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pratique.deploy.target.directory import DirectoryTarget
 from pratique.errors import EvidenceInvalidError, InfrastructureError, MalformedError, UsageError
 from pratique.model.digest import Digest, sha256_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def artifact(folder: Path, name: str, content: str) -> tuple[Digest, Path]:
@@ -123,8 +127,8 @@ TAMPERING = {
 def test_tampering_is_found_and_a_redeployment_repairs_it(
     target: DirectoryTarget,
     tmp_path: Path,
-    tamper,
-    says: str,  # type: ignore[no-untyped-def]
+    tamper: Callable[[Path], None],
+    says: str,
 ) -> None:
     digest = put(target, tmp_path, "app.tar", "one")
     intact = target.inspect()

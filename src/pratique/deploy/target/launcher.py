@@ -5,9 +5,9 @@
                           └───── fork ─▶ setsid, pid file, exec ─▶ the service
 
 The service is nobody's child, so it outlives the deployer. The deployer may die at any point: the start
-lock, an open file handed down to here, is let go only by exec, and by then the pid file is there; so whoever gets
-the lock next sees every service that was started. Standard output reports what went wrong; exec closes it, so
-nothing on it means that the service runs.
+lock, an open file handed down to here, is let go only by exec, and by then the pid file is there; so
+whoever gets the lock next sees every service that was started. Standard output reports what went wrong;
+exec closes it, so nothing on it means that the service runs.
 
 Standard library only: this file is run by path, in isolation from the package it is in.
 """
