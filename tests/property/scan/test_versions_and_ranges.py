@@ -35,7 +35,7 @@ PEP440 = st.builds(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(PEP440, PEP440)
 def test_pep440_keys_order_as_packaging_does(left: str, right: str) -> None:
     a, b = Version(left), Version(right)
@@ -53,7 +53,7 @@ def naive_semver(version: tuple[int, int, int, list[str]]) -> tuple[Any, ...]:
     return (*core, (1,) if not pre else (0, parts))
 
 
-@settings(max_examples=300)
+@settings(max_examples=200)
 @given(SEMVER, SEMVER)
 def test_semver_keys_order_as_the_specification_does(
     left: tuple[int, int, int, list[str]], right: tuple[int, int, int, list[str]]
@@ -97,7 +97,7 @@ def naive_affected(text: str, events: list[dict[str, str]]) -> bool:
     return vulnerable
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(st.lists(EVENT, max_size=6), SMALL | st.just("0.dev0") | st.just("3.post1"))
 def test_intervals_say_what_the_schema_says(events: list[dict[str, str]], version: str) -> None:
     if not any("introduced" in event for event in events):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tarfile
+import zipfile
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,17 +30,16 @@ TimesAsText.yaml_implicit_resolvers = {
 }
 
 
-def pypa_as_json(archive: Path, folder: Path) -> Path:
+def pypa_as_json(archive: Path, target: Path) -> Path:
     """Convert pypa/advisory-database's YAML records to the JSON form that users import."""
-    folder.mkdir()
-    with tarfile.open(archive) as tar:
+    with tarfile.open(archive) as tar, zipfile.ZipFile(target, "w") as converted:
         for member in tar:
             if member.isreg() and member.name.endswith(".yaml"):
                 stream = tar.extractfile(member)
                 assert stream is not None
                 record = yaml.load(stream, TimesAsText)  # noqa: S506 - a safe loader, without its timestamps
-                (folder / f"{record['id']}.json").write_text(json.dumps(record))
-    return folder
+                converted.writestr(f"{record['id']}.json", json.dumps(record))
+    return target
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +50,7 @@ def advisories(test_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     kev = lzma.decompress((test_data / "advisories" / "kev.json.xz").read_bytes())
     sources = [
         Source(
-            path=pypa_as_json(test_data / "advisories" / "pypa.tar.xz", folder / "pypa"),
+            path=pypa_as_json(test_data / "advisories" / "pypa.tar.xz", folder / "pypa.zip"),
             name="pypa/advisory-database",
             date=datetime(2024, 10, 10, tzinfo=UTC),
             licence="CC-BY-4.0",
