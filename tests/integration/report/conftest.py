@@ -221,7 +221,7 @@ class World:
         artifacts: list[Digest] | None = None,
         **reworded: Any,
     ) -> bytes:
-        """Seal any members, as whoever holds the authority's keys could; `reworded` changes the seal itself."""
+        """Seal any members, as the holder of all keys could; `reworded` changes the seal itself."""
         log = self.root.tlogs[0]
         head = verify_checkpoint(members[CHECKPOINT].decode(), log.origin, log_public_key(log))
 
