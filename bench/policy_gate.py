@@ -1,7 +1,7 @@
 """Latency of one gate decision on a realistic input: provenance and an SBOM of 300 components, 50 findings.
 
-Cold: a new engine object and a newly loaded bundle, as one command does. Warm: both are kept, as a server does.
-The engine's process is new for each decision in both. Run: `python bench/policy_gate.py [rounds]`.
+Cold: a new engine object and a newly loaded bundle, as one command does. Warm: both are kept, as a server
+does. The engine's process is new for each decision in both. Run: `python bench/policy_gate.py [rounds]`.
 """
 
 from __future__ import annotations

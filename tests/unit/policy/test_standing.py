@@ -209,3 +209,21 @@ def test_many_set_aside_are_counted_not_listed(requirements: Requirements) -> No
     owed = next(item for item in judge(requirements, *junk).owed if item.short == "sbom")
     assert owed.message.count("may not sign") == 3
     assert owed.message.endswith("2 more were set aside")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "signer", "kind", "allowed"),
+    [
+        ("spiffe://a/ci/*", "spiffe://a/ci/one", "certificate", True),
+        ("spiffe://a/ci/*", "spiffe://a/ci/one/two", "certificate", False),
+        ("spiffe://a/*/builder", "spiffe://a/x/y/builder", "certificate", False),
+        ("spiffe://a/ci-*", "spiffe://a/ci-7", "certificate", True),
+        ("spiffe://a/ci-*", "spiffe://a/ci-7", "key", False),
+        (f"key:sha256:{'1' * 64}", f"key:sha256:{'1' * 64}", "key", True),
+        (f"key:sha256:{'1' * 64}", f"key:sha256:{'1' * 64}", "certificate", False),
+        (f"key:sha256:{'1' * 64}", f"key:sha256:{'2' * 64}", "key", False),
+    ],
+)
+def test_patterns_of_signers(pattern: str, signer: str, kind: str, *, allowed: bool) -> None:
+    table = {"roles": {"scanner": {"signers": [pattern], "may_sign": ["sbom", "vulns"]}}}
+    assert shipped_bundle(requirements=table).requirements.may_sign(signer, kind, "sbom") is allowed
