@@ -1,8 +1,8 @@
 """Compare two builds' files: bit by bit first, then member by member, to name what differs. Pure.
 
 The verdict never depends on the members: files are bit-identical or they are different. Looking inside
-wheels, zip and tar archives only explains. Archives may be hostile: what is read of them is bounded, and one that
-cannot be read is compared as the bytes it is.
+wheels, zip and tar archives only explains. Archives may be hostile: what is read of them is bounded, and one
+that cannot be read is compared as the bytes it is.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def run(
             raise InfrastructureError("another isolation held than the plan was made for")
         if not outcome.ok:
             raise _failure(plan, outcome)
-        output = _take_output(plan.recipe, work, Path(tempfile.mkdtemp(prefix="built-", dir=scratch)))
+        output = _take_output(plan.recipe, work, scratch)
     return BuildResult(
         output=output,
         log=outcome.log,
@@ -218,7 +218,7 @@ def _failure(plan: BuildPlan, outcome: Outcome) -> BuildFailedError:
     )
 
 
-def _take_output(recipe: str, work: Path, target: Path) -> Output:
+def _take_output(recipe: str, work: Path, scratch: Path) -> Output:
     """Copy the one promised file out of the working directory, which is hostile: no link is followed.
 
     Every process of the build is dead by now, so nothing moves under our hands.
@@ -245,18 +245,21 @@ def _take_output(recipe: str, work: Path, target: Path) -> Output:
             fd = os.open(names[0], flags, dir_fd=folder)
         except OSError as error:
             raise EvidenceInvalidError(f"not a regular file: {names[0]}") from error
-        return _copy_output(fd, names[0], target)
+        try:
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
+                raise EvidenceInvalidError(f"not a regular file: {names[0]}")
+            return _copy_output(fd, names[0], scratch)
+        finally:
+            os.close(fd)
     finally:
         os.close(folder)
 
 
-def _copy_output(fd: int, name: str, target: Path) -> Output:
+def _copy_output(fd: int, name: str, scratch: Path) -> Output:
     digest, size = hashlib.sha256(), 0
-    path = target / name
-    with os.fdopen(fd, "rb") as incoming:
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1:
-            raise EvidenceInvalidError(f"not a regular file: {name}")
+    with os.fdopen(fd, "rb", closefd=False) as incoming:
+        path = Path(tempfile.mkdtemp(prefix="built-", dir=scratch)) / name
         with path.open("xb") as outgoing:
             while chunk := incoming.read(_CHUNK):
                 size += len(chunk)

@@ -103,28 +103,31 @@ def parse_page(data: bytes, content_type: str, base: str) -> tuple[Link, ...]:
     Raises:
         MalformedError: not a page of a known kind.
     """
+    found: list[tuple[str | None, str]]
     if "json" in content_type.partition(";")[0].lower():
-        found = _parse_json_page(parse_json_object(data, what=_shown(base), max_bytes=MAX_PAGE_BYTES), base)
+        found = _parse_json_page(parse_json_object(data, what=_shown(base), max_bytes=MAX_PAGE_BYTES))
     else:
         parser = _Anchors()
         parser.feed(data.decode("utf-8", errors="replace"))
         parser.close()
-        base = urljoin(base, parser.base)
-        found = [(unquote(urlsplit(href).path).rpartition("/")[2], href) for href in parser.hrefs]
+        base = parser.base or base
+        found = [(None, href) for href in parser.hrefs]
     links = []
     for name, href in found[:_MAX_LINKS]:
         try:
-            links.append(Link(name, urljoin(base, href).partition("#")[0]))
+            url = urljoin(base, href).partition("#")[0]
+            path = urlsplit(url).path
         except ValueError:
             continue
+        links.append(Link(name if name is not None else unquote(path).rpartition("/")[2], url))
     return tuple(links)
 
 
-def _parse_json_page(page: dict[str, Any], base: str) -> list[tuple[str, str]]:
+def _parse_json_page(page: dict[str, Any]) -> list[tuple[str | None, str]]:
     files = page.get("files")
     if not isinstance(files, list):
-        raise MalformedError(f"{_shown(base)}: an index page without files")
-    found = []
+        raise MalformedError("an index page without files")
+    found: list[tuple[str | None, str]] = []
     for item in files:
         if isinstance(item, dict):
             name, url = item.get("filename"), item.get("url")

@@ -76,7 +76,7 @@ def pip(*arguments: str) -> None:
 def build_wheel(source: Path, target: Path) -> Path:
     """Build one wheel; its build requirements are met from `/inputs/build` alone."""
     links = ["--no-index", "--find-links", str(INPUTS / "build")]
-    pip("wheel", *links, "--no-deps", "--wheel-dir", str(target), str(source))
+    pip("wheel", *links, "--no-deps", "--wheel-dir", str(target), str(source.resolve()))
     wheels = list(target.iterdir())
     if len(wheels) != 1 or wheels[0].suffix != ".whl":
         sys.exit("recipe: the build did not leave exactly one wheel")
