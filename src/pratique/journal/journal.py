@@ -179,7 +179,7 @@ class Journal:
         end = size if end is None else end
         if not 0 <= start <= end <= size:
             raise UsageError(f"entries {start} to {end} are outside the log of {size}")
-        return self.tiles.leaves(start, end)
+        return self.tiles.leaves(start, end, published=size)
 
     def prove_inclusion(self, index: int, size: int | None = None) -> tuple[bytes, ...]:
         """Prove that an entry is in the tree of `size` entries (by default the published one).
@@ -194,7 +194,7 @@ class Journal:
         size = published if size is None else size
         if not 0 <= index < size <= published:
             raise UsageError(f"entry {index} of a tree of {size} is outside the log of {published}")
-        return self.tiles.prove_inclusion(index, size)
+        return self.tiles.prove_inclusion(index, size, published=published)
 
     def prove_consistency(self, old: int, new: int | None = None) -> tuple[bytes, ...]:
         """Prove that the tree of `new` entries (by default the published one) continues that of `old`.
@@ -209,7 +209,7 @@ class Journal:
         new = published if new is None else new
         if not 0 <= old <= new <= published:
             raise UsageError(f"sizes {old} and {new} are outside the log of {published}")
-        return self.tiles.prove_consistency(old, new)
+        return self.tiles.prove_consistency(old, new, published=published)
 
     def find(self, subject: Digest | None = None, predicate_type: str | None = None) -> list[EvidenceRef]:
         """Look evidence up by subject, predicate type, both or neither; newest first.

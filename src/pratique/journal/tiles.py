@@ -99,24 +99,28 @@ class Tiles:
             )
         return found[: tile.width]
 
-    def leaves(self, start: int, end: int) -> Iterator[bytes]:
-        """Give the bytes of entries `start` to `end` (exclusive) of a log with at least `end` entries."""
+    def leaves(self, start: int, end: int, *, published: int) -> Iterator[bytes]:
+        """Give the bytes of entries `start` to `end` (exclusive).
+
+        Here and below, `published` is the size of a checkpoint that was published, at least as large as the
+        sizes asked about: only for such sizes are there partial tiles.
+        """
         for index in range(start // WIDTH, -(-end // WIDTH)):
             first = index * WIDTH
-            bundle = self.entries(Tile(None, index, min(WIDTH, end - first)))
-            yield from bundle[max(0, start - first) :]
+            bundle = self.entries(Tile(None, index, min(WIDTH, published - first)))
+            yield from bundle[max(0, start - first) : end - first]
 
-    def root_at(self, size: int) -> bytes:
+    def root_at(self, size: int, *, published: int) -> bytes:
         """Compute the root that the first `size` entries had."""
-        return subtree_root(self._node(size), 0, size)
+        return subtree_root(_Nodes(self, published), 0, size)
 
-    def prove_inclusion(self, index: int, size: int) -> tuple[bytes, ...]:
+    def prove_inclusion(self, index: int, size: int, *, published: int) -> tuple[bytes, ...]:
         """Prove entry `index` to be in the tree of `size` entries; see `tree.inclusion_proof`."""
-        return inclusion_proof(self._node(size), index, size)
+        return inclusion_proof(_Nodes(self, published), index, size)
 
-    def prove_consistency(self, old: int, new: int) -> tuple[bytes, ...]:
+    def prove_consistency(self, old: int, new: int, *, published: int) -> tuple[bytes, ...]:
         """Prove the tree of `new` entries to continue that of `old`; see `tree.consistency_proof`."""
-        return consistency_proof(self._node(new), old, new)
+        return consistency_proof(_Nodes(self, published), old, new)
 
     def write(self, tiles: Iterable[HashTile], bundles: Iterable[tuple[Tile, Sequence[bytes]]]) -> None:
         """Write tiles and entry bundles durably; writing them again writes the same bytes."""
@@ -141,9 +145,6 @@ class Tiles:
                 raise InfrastructureError(f"cannot read {self.path(candidate)}: {error.strerror}") from error
         raise EvidenceInvalidError(f"{self.path(tile)} is missing", hint=_REPAIR)
 
-    def _node(self, size: int) -> _Nodes:
-        return _Nodes(self, size)
-
     def rows(self, tile: Tile) -> list[list[bytes]]:
         """Give a tile's hashes with the nodes above them, from a small cache: tiles do not change."""
         rows = self._cache.get(tile)
@@ -156,7 +157,7 @@ class Tiles:
 
 
 class _Nodes:
-    """Complete subtrees of a tree of a given size, found in its tiles."""
+    """Complete subtrees, found in the tiles of a tree of a published size."""
 
     def __init__(self, tiles: Tiles, size: int) -> None:
         self._tiles = tiles

@@ -315,7 +315,7 @@ class Writer:
 
     def _compose(self, head: Head, position: int, item: Admitted) -> bytes:
         """Make the bundle of an entry; one whose own proof does not hold is never given out."""
-        hashes = self._tiles.prove_inclusion(position, head.size)
+        hashes = self._tiles.prove_inclusion(position, head.size, published=head.size)
         try:
             verify_inclusion(leaf_hash(item.leaf), position, head.size, hashes, head.root)
         except EvidenceInvalidError as error:

@@ -103,12 +103,23 @@ def test_proofs_between_published_sizes(opener: Open, sign: Sign) -> None:
         heads.append(journal.head())
     for old in heads:
         for new in heads[old.size :]:
-            proof = journal.tiles.prove_consistency(old.size, new.size)
+            proof = journal.prove_consistency(old.size, new.size)
             verify_consistency(old.size, old.root, new.size, new.root, proof)
-    assert journal.prove_consistency(2) == journal.tiles.prove_consistency(2, 6)
+    assert journal.prove_consistency(2) == journal.prove_consistency(2, 6)
     leaf = leaf_hash(next(journal.entries(3, 4)))
     verify_inclusion(leaf, 3, 6, journal.prove_inclusion(3), heads[6].root)
     verify_inclusion(leaf, 3, 4, journal.prove_inclusion(3, 4), heads[4].root)
+
+
+def test_sizes_that_were_never_published_are_proven_too(opener: Open, sign: Sign) -> None:
+    journal = opener()
+    journal.append([sign(n) for n in range(5)])
+    entries = list(journal.entries())
+    assert [next(journal.entries(n, n + 1)) for n in range(5)] == entries
+    leaves = [leaf_hash(entry) for entry in entries]
+    assert journal.prove_inclusion(0, 1) == ()
+    assert journal.prove_inclusion(0, 2) == (leaves[1],)
+    assert journal.prove_consistency(1, 2) == (leaves[1],)
 
 
 @pytest.mark.parametrize(("index", "size"), [(-1, None), (2, None), (0, 3), (1, 1)])

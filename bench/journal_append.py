@@ -1,0 +1,92 @@
+"""Durable appends a second by batch size, and the time of an inclusion proof in a large log.
+
+Run: `python bench/journal_append.py [--folder DIR] [--large N]`. The folder's disk is what is measured; the
+default is a temporary folder. Statements are small, of one subject, and not really signed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import random
+import tempfile
+import time
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from pratique.journal.journal import Journal
+from pratique.journal.tiles import Tiles
+from pratique.journal.tree import Frontier, HashTile, partial_tiles
+from pratique.model.predicate import PAYLOAD_TYPE
+from pratique.store.blobs import BlobStore
+from pratique.trust.bundle import Signed
+from pratique.trust.merkle import leaf_hash, verify_inclusion
+from pratique.trust.statement import Statement, Subject
+
+KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
+BATCHES = {1: 30, 100: 5, 1000: 3, 8192: 1}
+PROOFS = 500
+
+
+def statement(number: int) -> Signed:
+    """Make a signed statement as large as a small one is: a certificate of 900 bytes, a token of 1,500."""
+    subject = Subject(f"artifact-{number}", {"sha256": hashlib.sha256(b"%d" % number).hexdigest()})
+    payload = Statement((subject,), "https://example.com/bench/v1", {"number": number}).encode()
+    return Signed(payload, PAYLOAD_TYPE, b"s%071d" % number, bytes(900), None, bytes(1500))
+
+
+def appends(folder: Path, batch: int, rounds: int) -> float:
+    """Give durable appends a second, the journal warmed up with one append."""
+    blobs = BlobStore(folder / "blobs")
+    with Journal.open(folder, log_key=KEY, origin="log.example.com", blobs=blobs) as journal:
+        journal.append([statement(0)])
+        batches = [[statement(1 + turn * batch + n) for n in range(batch)] for turn in range(rounds)]
+        start = time.perf_counter()
+        for signed in batches:
+            journal.append(signed)
+        return batch * rounds / (time.perf_counter() - start)
+
+
+def proof_times(folder: Path, size: int) -> tuple[float, float]:
+    """Give seconds for a first and a repeated inclusion proof, over tiles of `size` made-up leaves."""
+    leaves = [leaf_hash(b"%d" % n) for n in range(size)]
+    frontier, full = Frontier().extended(leaves)
+    edge = [HashTile(t, frontier.levels[t.level]) for t in partial_tiles(size) if t.level is not None]
+    Tiles(folder).write([*full, *edge], [])
+    chosen = random.Random(1).sample(range(size), PROOFS)  # noqa: S311 - which entries are proven
+    cold, warm = 0.0, 0.0
+    for index in chosen:
+        tiles = Tiles(folder)
+        start = time.perf_counter()
+        proof = tiles.prove_inclusion(index, size, published=size)
+        middle = time.perf_counter()
+        tiles.prove_inclusion(index, size, published=size)
+        warm += time.perf_counter() - middle
+        cold += middle - start
+        verify_inclusion(leaves[index], index, size, proof, frontier.root)
+    return cold / PROOFS, warm / PROOFS
+
+
+def main() -> None:
+    """Measure and print two tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, help="where to write; default a temporary folder")
+    parser.add_argument("--large", type=int, default=1_000_000, help="entries of the log for proofs")
+    arguments = parser.parse_args()
+    print("| batch | durable appends/s |")
+    print("|---:|---:|")
+    for batch, rounds in BATCHES.items():
+        with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+            print(f"| {batch} | {appends(Path(folder), batch, rounds):,.0f} |")
+    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
+        cold, warm = proof_times(Path(folder), arguments.large)
+    print()
+    print(f"| inclusion proof, {arguments.large:,} entries | ms |")
+    print("|---|---:|")
+    print(f"| tiles read from files | {cold * 1000:.2f} |")
+    print(f"| tiles in the cache | {warm * 1000:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
