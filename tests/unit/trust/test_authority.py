@@ -144,6 +144,14 @@ def test_every_signature_has_its_own_key_and_a_ten_minute_certificate(world: Wor
     assert first.not_valid_after_utc == START + timedelta(minutes=10)
 
 
+def test_nothing_but_leaves_hangs_below_the_authority(world: World) -> None:
+    (authority,) = world.authority.trusted_root.certificate_authorities
+    extensions = authority.certificates[0].extensions
+    constraints = extensions.get_extension_for_class(x509.BasicConstraints)
+    assert constraints.critical
+    assert (constraints.value.ca, constraints.value.path_length) == (True, 0)
+
+
 def test_it_still_verifies_years_later(world: World, tmp_path: Path) -> None:
     authority, clock = make_authority(tmp_path)
     data = MemoryLog(authority).append(authority.signer("builder").sign(world.statement))
