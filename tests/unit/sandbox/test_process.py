@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -10,7 +11,6 @@ from pratique.sandbox import bubblewrap
 from pratique.sandbox.bubblewrap import Bubblewrap
 from pratique.sandbox.job import Limits
 from pratique.sandbox.process import BoundedLog, disk_overrun
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
