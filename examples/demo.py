@@ -175,9 +175,9 @@ def give_account() -> None:
     pratique("audit", "export", "-C", HARBOUR, live, "--output", RUN / "harbour.audit")
     fingerprint = str(answer("trust", "show")["fingerprint"])
     elsewhere = RUN / "auditor"
-    pratique("audit", "verify", RUN / "harbour.audit", "--root", fingerprint, home=elsewhere)
+    pratique("audit", "verify", RUN / "harbour.audit", "--fingerprint", fingerprint, home=elsewhere)
     changed = tamper(RUN / "harbour.audit", RUN / "changed.audit")
-    pratique("audit", "verify", changed, "--root", fingerprint, home=elsewhere, expect=INVALID)
+    pratique("audit", "verify", changed, "--fingerprint", fingerprint, home=elsewhere, expect=INVALID)
     pratique("log", "check")
     pratique("log", "reindex")
     pratique("stop", "-C", HARBOUR)

@@ -42,7 +42,7 @@ def rebuild(workspace: Workspace, workbench: Workbench, built: Built) -> Rebuilt
         EvidenceInvalidError: the artifact's bytes are not in the store any more.
     """
     workspace.progress.begin("rebuild", f"{built.artifact.name}: other path, zone, locale, umask, CPUs …")
-    definition = built.definition.digest_set
+    definition = str(built.definition)
     known = newest(
         workspace,
         predicate.REBUILD,

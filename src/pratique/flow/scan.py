@@ -94,7 +94,9 @@ def _scan(
         uninspected=found.uninspected,
     )
     subject = [Subject(artifact.name, artifact.digest.digest_set)]
-    bill = sbom(found, name=artifact.name, version="", digest=artifact.digest, created=started)
+    bill = sbom(
+        found, name=artifact.name, own=found.own(artifact.name), digest=artifact.digest, created=started
+    )
     vulns = vulns_predicate(report, started=started, finished=workspace.clock())
     bill_evidence = workspace.record("scanner", predicate.SBOM, bill, subject)
     vulns_evidence = workspace.record("scanner", predicate.VULNS, vulns, subject)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 
 
@@ -50,3 +52,20 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     def outside(self, allowed: frozenset[str]) -> tuple[str, ...]:
         """Give the purls that are not among the allowed ones, such as the inputs a lock file names."""
         return tuple(component.purl for component in self.components if component.purl not in allowed)
+
+    def own(self, file_name: str) -> Component | None:
+        """Find the component whose distribution a file is by its name, `<name>-<version>` and more."""
+        stem = _normal(file_name)
+        return next(
+            (
+                item
+                for item in self.components
+                if stem.startswith(f"{_normal(f'{item.name}-{item.version}')}-")
+            ),
+            None,
+        )
+
+
+def _normal(text: str) -> str:
+    """Fold the spellings that file names and metadata use for one name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", text).lower()

@@ -23,7 +23,7 @@ def sbom(
     catalog: Catalog,
     *,
     name: str,
-    version: str,
+    own: Component | None = None,
     digest: Digest,
     created: datetime,
     kind: str = "application",
@@ -33,7 +33,7 @@ def sbom(
     Args:
         catalog: what was found in it.
         name: the artifact's file name.
-        version: its version; may be empty.
+        own: the component that the artifact is the distribution of, where it is one's.
         digest: its digest, which also determines the serial number.
         created: time to state; the same time every run for a reproducible document.
         kind: CycloneDX component type of the artifact: `application`, `library`, `container`, …
@@ -44,8 +44,8 @@ def sbom(
         "name": name,
         "hashes": [{"alg": "SHA-256", "content": digest.hex}],
     }
-    if version:
-        root["version"] = version
+    if own:
+        root |= {"version": own.version, "purl": own.purl}
     complete = not catalog.uninspected and not any(item.missing for item in catalog.components)
     return {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",

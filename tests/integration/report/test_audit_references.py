@@ -366,3 +366,40 @@ def test_an_export_that_would_not_verify_is_not_written(world: World, tmp_path: 
     with pytest.raises(EvidenceInvalidError, match="which did not pass"):
         world.export(tmp_path / "audit.tar")
     assert not (tmp_path / "audit.tar").exists()
+
+
+class TestRollback:
+    """A roll-back goes by the approvals of what it returns to, and by a decision of its own."""
+
+    @pytest.fixture
+    def rolled(self, world: World) -> tuple[World, dict[str, Digest], Digest]:
+        made = world.release()
+        today = world.decide([made["posture"], made["provenance"], made["rebuild"]])
+        return world, made, today
+
+    def roll_back(self, world: World, decision: Digest, approvals: list[Digest], **changed: Any) -> Digest:
+        plan = {"digest": sha256_bytes(b"another plan").digest_set}
+        fields = {"action": "rollback", "plan": plan, **changed}
+        return world.deploy(decision, approvals, **fields)
+
+    def test_it_holds(self, rolled: tuple[World, dict[str, Digest], Digest], tmp_path: Path) -> None:
+        world, made, today = rolled
+        self.roll_back(world, today, [made["approval"]])
+        world.export(tmp_path / "package")
+
+    def test_to_what_was_never_live_there(
+        self, rolled: tuple[World, dict[str, Digest], Digest], tmp_path: Path
+    ) -> None:
+        world, made, today = rolled
+        self.roll_back(world, today, [made["approval"]], environment="elsewhere")
+        with pytest.raises(EvidenceInvalidError, match="never live in elsewhere"):
+            world.export(tmp_path / "package")
+
+    def test_with_an_approval_it_did_not_go_live_with(
+        self, rolled: tuple[World, dict[str, Digest], Digest], tmp_path: Path
+    ) -> None:
+        world, _, today = rolled
+        later = world.approve("ada", today)
+        self.roll_back(world, today, [later])
+        with pytest.raises(EvidenceInvalidError, match="not one it went live with before"):
+            world.export(tmp_path / "package")

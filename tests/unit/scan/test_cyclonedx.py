@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pytest
+
 from pratique.model.digest import sha256_bytes
 from pratique.model.strict_json import canonical_json
 from pratique.scan.component import Catalog, Component
@@ -26,8 +28,7 @@ def component(name: str, *requires: str, **members: object) -> Component:
 def test_same_catalogue_gives_the_same_bytes_and_another_artifact_another_serial() -> None:
     catalog = Catalog(components=(component("a"),))
     first, again, other = (
-        sbom(catalog, name="a.tar", version="1", digest=sha256_bytes(data), created=DAY)
-        for data in (b"a", b"a", b"b")
+        sbom(catalog, name="a.tar", digest=sha256_bytes(data), created=DAY) for data in (b"a", b"a", b"b")
     )
     assert canonical_json(first) == canonical_json(again)
     assert first["serialNumber"] != other["serialNumber"]
@@ -45,7 +46,7 @@ def test_licences_hashes_and_missing_requirements_are_written() -> None:
         ),
         uninspected=("lib/x.whl",),
     )
-    document = sbom(catalog, name="a.tar", version="", digest=sha256_bytes(b""), created=DAY)
+    document = sbom(catalog, name="a.tar", digest=sha256_bytes(b""), created=DAY)
     first, second = document["components"]
     assert first["licenses"] == [{"expression": "MIT", "acknowledgement": "declared"}]
     assert first["hashes"] == [{"alg": "SHA-256", "content": "22" * 32}]
@@ -66,7 +67,7 @@ def test_graph_reaches_every_component_from_the_artifact_rings_included() -> Non
             component("ring2", "ring1"),
         )
     )
-    document = sbom(catalog, name="a", version="", digest=sha256_bytes(b""), created=DAY)
+    document = sbom(catalog, name="a", digest=sha256_bytes(b""), created=DAY)
     assert document["dependencies"] == [
         {"ref": "artifact", "dependsOn": ["pkg:pypi/app@1", "pkg:pypi/ring1@1"]},
         {"ref": "pkg:pypi/app@1", "dependsOn": ["pkg:pypi/lib@1"]},
@@ -79,3 +80,28 @@ def test_graph_reaches_every_component_from_the_artifact_rings_included() -> Non
 def test_purls_of_a_foreign_document_need_not_be_there() -> None:
     assert purls({"components": [{"name": "x"}, 3, {"purl": "pkg:npm/a@1"}]}) == {"pkg:npm/a@1"}
     assert purls({}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("file_name", "found"),
+    [
+        ("my-app-1.tar", "my_app"),
+        ("My.App-1.tar", "my_app"),
+        ("my_app-1-py3-none-any.whl", "my_app"),
+        ("my_app-1-cp311-cp311-linux_x86_64.whl", "my_app"),
+        ("my-app-10.tar", None),
+        ("my-app-extras-1.tar", None),
+        ("other-1.tar", "other"),
+    ],
+)
+def test_an_artifacts_own_component_is_told_by_name_and_version(file_name: str, found: str | None) -> None:
+    own = Catalog(components=(component("my_app"), component("other"))).own(file_name)
+    assert (own.name if own else None) == found
+
+
+def test_the_artifacts_own_component_is_named_as_what_the_document_describes() -> None:
+    own = component("a")
+    described = sbom(
+        Catalog(components=(own,)), name="a-1.tar", own=own, digest=sha256_bytes(b""), created=DAY
+    )["metadata"]["component"]
+    assert (described["purl"], described["version"]) == ("pkg:pypi/a@1", "1")

@@ -42,7 +42,6 @@ def test_sbom_is_valid_and_read_back_whole(test_data: Path) -> None:
         document = sbom(
             found,
             name=path.name,
-            version="1",
             digest=sha256_bytes(b"x"),
             created=datetime(2026, 11, 23, tzinfo=UTC),
         )

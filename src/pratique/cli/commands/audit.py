@@ -58,7 +58,7 @@ def export(session: Session, *, artifacts: tuple[str, ...], output: Path, with_a
         )
         for digest, reason in written.left_out.items():
             click.echo(f"  left out   {digest.short}: {reason}")
-        click.echo(f"  verify it  pratique audit verify {output} --root {fingerprint}")
+        click.echo(f"  verify it  pratique audit verify {output} --fingerprint {fingerprint}")
 
     session.emit(body, human)
 
@@ -66,10 +66,13 @@ def export(session: Session, *, artifacts: tuple[str, ...], output: Path, with_a
 @command.command("verify")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
-    "--root", required=True, metavar="DIGEST", help="The trust root's fingerprint, as its owner gave it."
+    "--fingerprint",
+    required=True,
+    metavar="DIGEST",
+    help="The trust root's fingerprint, as its owner gave it.",
 )
 @session_options
-def verify(session: Session, *, file: Path, root: str) -> int:
+def verify(session: Session, *, file: Path, fingerprint: str) -> int:
     """Verify an audit package: from FILE and the trust root's fingerprint alone.
 
     Needs no state directory and no network. Recomputes the log, verifies every piece of evidence and every
@@ -77,11 +80,11 @@ def verify(session: Session, *, file: Path, root: str) -> int:
     """
     from pratique.flow.account import verify_audit  # noqa: PLC0415 - pulls in everything
 
-    audited = verify_audit(file, parse_digest(root))
+    audited = verify_audit(file, parse_digest(fingerprint))
     result = audited.result
     chains = [item.chain for item in result.artifacts]
     body = {
-        "root": root,
+        "trustRoot": fingerprint,
         "logEntries": result.log_size,
         "evidence": result.counts,
         "decisionsReplayed": audited.replayed,

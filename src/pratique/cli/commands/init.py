@@ -34,9 +34,9 @@ kind = "directory"
 path = "deployed/production"       # below the state directory
 quorum = [{{ role = "approver", count = 2 }}]
 
-# [environments.production.service]
-# command = ["{{python}}", "-m", "your_package"]
-# environment = {{ PYTHONPATH = "{{release}}/lib" }}
+# [environments.production.service] # runs in the release's folder
+# command = ["{{python}}", "-S", "-m", "your_package"]
+# environment = {{ PYTHONPATH = "lib" }}
 # port = 8080
 # health = "/healthz"
 """

@@ -196,8 +196,31 @@ def _check_deployment(verified: Verified, material: Material) -> None:
     approvals = _references(predicate, "approvals")
     if len(set(approvals)) != len(approvals):
         raise EvidenceInvalidError("one approval counted twice")
+    consented = _consented_before(verified, material) if predicate.get("action") == "rollback" else verified
     for digest in approvals:
-        _check_consent(_take(material, digest, p.APPROVAL, verified), verified)
+        approval = _take(material, digest, p.APPROVAL, verified)
+        if digest not in _references(consented.statement.predicate, "approvals"):
+            raise EvidenceInvalidError(f"approval {digest} is not one it went live with before")
+        _check_consent(approval, consented)
+
+
+def _consented_before(rollback: Verified, material: Material) -> Verified:
+    """Find the deployment that a roll-back returns to, by whose approvals it goes: the newest live one."""
+    environment = rollback.statement.predicate.get("environment")
+    earlier = [
+        found
+        for digest, found in material.evidence.items()
+        if digest not in material.aside
+        and found.statement.predicate_type == p.DEPLOYMENT
+        and found.log_index < rollback.log_index
+        and subject_digests(found.statement) == subject_digests(rollback.statement)
+        and (found.statement.predicate.get("action"), found.statement.predicate.get("phase"))
+        == ("deploy", "live")
+        and found.statement.predicate.get("environment") == environment
+    ]
+    if not earlier:
+        raise EvidenceInvalidError(f"a roll-back to what was never live in {environment}")
+    return max(earlier, key=lambda found: found.log_index)
 
 
 def _check_consent(approval: Verified, deployment: Verified) -> None:
