@@ -9,6 +9,7 @@ lock, an open file handed down to here, is let go only by exec, and by then the 
 whoever gets the lock next sees every service that was started. Standard output reports what went wrong;
 exec closes it, so nothing on it means that the service runs.
 
+Its one argument, the environment's state directory, is for whoever reads a list of processes.
 Standard library only: this file is run by path, in isolation from the package it is in.
 """
 
@@ -80,6 +81,7 @@ def _write_log(output: int, path: str, limit: int) -> NoReturn:
     """
     try:
         os.setsid()
+        os.chdir("/")
         os.dup2(output, 0)
         for handle in [int(name) for name in os.listdir("/proc/self/fd") if int(name) > 0]:  # noqa: PTH208 - start up fast
             with suppress(OSError):

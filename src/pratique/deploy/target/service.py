@@ -204,7 +204,7 @@ class ServiceHost:
         }
         try:
             launched = subprocess.run(
-                [sys.executable, "-I", "-S", str(_LAUNCHER)],
+                [sys.executable, "-I", "-S", str(_LAUNCHER), str(self._state.absolute())],
                 input=json.dumps(specification).encode(),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
