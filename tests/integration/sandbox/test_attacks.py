@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 import textwrap
 from pathlib import Path
 
 import pytest
 
 from pratique.errors import SandboxError
+from pratique.sandbox import cgroup
 from pratique.sandbox.bubblewrap import Bubblewrap
 from pratique.sandbox.job import MEBIBYTE, Job, Limits, Mount, Outcome, Workdir
 
@@ -305,7 +307,18 @@ def test_preflight_says_what_it_saw() -> None:
     assert seen["seccomp"].startswith("sha256:")
 
 
-def test_no_control_group_or_stage_is_left_behind(bench: Bench) -> None:
+def test_no_control_group_or_stage_is_left_behind(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Path] = []
+    remove = cgroup._remove
+    monkeypatch.setattr(cgroup, "_remove", lambda path: (made.append(path), remove(path)))
+    stages: list[str] = []
+    mkdtemp = tempfile.mkdtemp
+    monkeypatch.setattr(
+        tempfile, "mkdtemp", lambda **options: stages.append(mkdtemp(**options)) or stages[-1]
+    )
+    bench.sandbox.preflight()
+    made.clear()
+    stages.clear()
     bench.shell("true")
-    assert not list(Path("/sys/fs/cgroup").glob("*/pratique-*"))
-    assert not list(Path("/tmp").glob("pratique-stage-*"))  # noqa: S108
+    assert not [path for path in (*made, *map(Path, stages)) if path.exists()]
+    assert len(stages) == (1 if os.geteuid() == 0 else 0)
