@@ -61,9 +61,10 @@ def write_all_atomic(
     temporary: list[Path] = []
     current = scratch
     try:
-        folders = {path.parent for path, _ in files} | ({scratch} if scratch else set())
-        for folder in sorted(folders):
-            make_folder(folder)
+        folders = {path.parent for path, _ in files}
+        changed = folders.union(*(_make_missing(folder) for folder in folders))
+        if scratch:
+            make_folder(scratch)
         for path, data in files:
             current = path
             temporary.append(write_temporary(scratch or path.parent, data, mode))
@@ -71,7 +72,7 @@ def write_all_atomic(
         for (path, _), source in zip(files, temporary, strict=True):
             current = path
             source.replace(path)
-        sync_paths(sorted({path.parent for path, _ in files}))
+        sync_paths(sorted(changed))
     except OSError as error:
         raise InfrastructureError(f"cannot write {current}: {error.strerror or error}") from error
     finally:
@@ -114,12 +115,17 @@ def make_folder(folder: Path) -> None:
     Raises:
         OSError: the disk refused.
     """
+    sync_paths(sorted(_make_missing(folder)))
+
+
+def _make_missing(folder: Path) -> set[Path]:
+    """Make a folder and those above it; give the folders that must be synced for that to last."""
     if folder.is_dir():
-        return
-    make_folder(folder.parent)
+        return set()
+    changed = _make_missing(folder.parent)
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    _fsync(folder.parent)
+    return changed | {folder.parent}
 
 
 def sync_paths(paths: Sequence[Path]) -> None:

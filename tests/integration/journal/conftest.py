@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 ORIGIN = "log.example.com"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def log_key() -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sign() -> Callable[..., Signed]:
     def sign(
         number: int, predicate_type: str = "https://example.com/a/v1", *, certificate: bytes | None = None

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from pratique.journal.tiles import Tiles
 from pratique.journal.tree import Frontier
 from pratique.journal.writer import Writer
 from pratique.model.predicate import PAYLOAD_TYPE
+from pratique.store import atomic
 from pratique.store.blobs import BlobStore
 from pratique.trust.bundle import Signed
 from pratique.trust.entry import hashedrekord_body
@@ -95,6 +97,9 @@ class JournalMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(atomic, "_fsync", lambda _: None)  # only a power cut could tell
+        self.patch.setattr(atomic, "_sync_file_system", lambda _: None)
         self.home = Path(self.folder.name)
         self.model: list[bytes] = []
         self.number = 0
@@ -187,6 +192,7 @@ class JournalMachine(RuleBasedStateMachine):
         assert list(self.home.rglob(".tmp-*")) == []
         self.journal.close()
         self.folder.cleanup()
+        self.patch.undo()
 
 
 JournalMachine.TestCase.settings = settings(

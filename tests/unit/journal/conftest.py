@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pratique.journal.journal import Journal
 from pratique.model.predicate import PAYLOAD_TYPE
+from pratique.store import atomic
 from pratique.store.blobs import BlobStore
 from pratique.trust.bundle import Signed
 from pratique.trust.statement import Statement, Subject
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 ORIGIN = "log.example.com"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def log_key() -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def sign() -> Callable[..., Signed]:
     def sign(
         number: int, predicate_type: str = "https://example.com/a/v1", *, certificate: bytes | None = None
@@ -52,3 +53,10 @@ def opener(tmp_path: Path, log_key: Ed25519PrivateKey) -> Iterator[Callable[[], 
     yield open_journal
     for journal in opened:
         journal.close()
+
+
+@pytest.fixture(autouse=True)
+def unsynced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out fsync: only a power cut could tell, and these tests have none (the kill drills keep it)."""
+    monkeypatch.setattr(atomic, "_fsync", lambda _: None)
+    monkeypatch.setattr(atomic, "_sync_file_system", lambda _: None)

@@ -27,13 +27,21 @@ Open = Callable[[], Journal]
 Sign = Callable[..., Signed]
 
 
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory, log_key: Ed25519PrivateKey, sign: Sign) -> Path:
+    """A log of 300 entries: one full tile, partial ones of two checkpoints, and a level-1 tile."""
+    home = tmp_path_factory.mktemp("original")
+    blobs = BlobStore(home / "blobs")
+    with Journal.open(home, log_key=log_key, origin="log.example.com", blobs=blobs) as journal:
+        journal.append([sign(n) for n in range(299)])
+        journal.append([sign(299)])
+    return home
+
+
 @pytest.fixture
-def journal(opener: Open, sign: Sign) -> Journal:
-    """A log of 300 entries: one full tile, partial ones of two older checkpoints, and a level-1 tile."""
-    journal = opener()
-    journal.append([sign(n) for n in range(299)])
-    journal.append([sign(299)])
-    return journal
+def journal(original: Path, tmp_path: Path, opener: Open) -> Journal:
+    shutil.copytree(original, tmp_path, dirs_exist_ok=True)
+    return opener()
 
 
 def flip(path: Path, offset: int) -> None:

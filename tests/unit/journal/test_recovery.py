@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +19,9 @@ from pratique.journal.sequencer import Head, NewEntry, Sequencer
 from pratique.journal.tiles import Tiles
 from pratique.store.blobs import BlobStore
 from pratique.trust.bundle import Signed
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 Open = Callable[[], Journal]
 Sign = Callable[..., Signed]
@@ -31,7 +35,7 @@ def files_of(home: Path) -> dict[str, bytes]:
 
 
 @contextmanager
-def failing(owner: type, step: str, *, when: str = "before") -> Iterator[None]:
+def failing(owner: type, step: str, when: str = "before") -> Iterator[None]:
     """Let one step of an append fail, before or after it did its work."""
     original = getattr(owner, step)
 
@@ -56,34 +60,40 @@ STEPS = [
     (Tiles, "drop_partials"),
     (Sequencer, "complete"),
 ]
+CUTS = [(owner, name, when) for owner, name in STEPS for when in ("before", "after")]
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("step", STEPS, ids=[name for _, name in STEPS])
+def batches_of(sign: Sign) -> list[list[Signed]]:
+    """Three batches, the second of which fills a tile."""
+    return [[sign(n) for n in range(250)], [sign(n) for n in range(250, 260)], [sign(260)]]
+
+
+@pytest.fixture(scope="module")
+def uncut(tmp_path_factory: pytest.TempPathFactory, log_key: Ed25519PrivateKey, sign: Sign) -> Path:
+    """The log as it is when nothing is cut short."""
+    home = tmp_path_factory.mktemp("uncut")
+    blobs = BlobStore(home / "blobs")
+    with Journal.open(home, log_key=log_key, origin="log.example.com", blobs=blobs) as journal:
+        for batch in batches_of(sign):
+            journal.append(batch)
+    return home
+
+
+@pytest.mark.parametrize("cut", CUTS, ids=[f"{when}-{name}" for _, name, when in CUTS])
 def test_append_cut_short_at_any_step_is_completed_with_the_same_bytes(
-    opener: Open, sign: Sign, tmp_path: Path, step: tuple[type, str], when: str
+    opener: Open, sign: Sign, tmp_path: Path, uncut: Path, cut: tuple[type, str, str]
 ) -> None:
-    batches = [[sign(n) for n in range(250)], [sign(n) for n in range(250, 260)], [sign(260)]]
-    straight = Journal.open(
-        tmp_path / "straight",
-        log_key=opener()._writer._key,
-        origin="log.example.com",
-        blobs=BlobStore(tmp_path / "straight" / "blobs"),
-    )
-    for batch in batches:
-        straight.append(batch)
-    straight.close()
-
+    batches = batches_of(sign)
     journal = opener()
     journal.append(batches[0])
-    with failing(*step, when=when), pytest.raises(InfrastructureError, match="the machine stopped"):
+    with failing(*cut), pytest.raises(InfrastructureError, match="the machine stopped"):
         journal.append(batches[1])
     reopened = opener()
     assert reopened.head().size == 260
     assert [ref.index for ref in reopened.find()] == list(range(259, -1, -1))
     assert reopened.append(batches[2])[0].index == 260
-    assert dict(files_of(tmp_path).items()) == files_of(tmp_path / "straight")
-    assert reopened.index.dump() == Index(tmp_path / "straight" / "index.sqlite").dump()
+    assert dict(files_of(tmp_path).items()) == files_of(uncut)
+    assert reopened.index.dump() == Index(uncut / "index.sqlite").dump()
     reopened.verify()
 
 
