@@ -152,18 +152,17 @@ def try_the_gate() -> None:
     chapter("Refused: a build that nobody can reproduce")
     pratique("ship", "-C", WORK / "negative/unreproducible", expect=REFUSED)
 
-    chapter("Refused: its author signs a claim that it is reproducible")
-    claim = RUN / "claim.json"
-    claim.write_text('{"verdict": "bit-identical"}')
-    pratique("attest", "-C", WORK / "negative/unreproducible", "--type", "rebuild", "--predicate", claim,
-             "--key", RUN / "ada.key")  # fmt: skip
-    pratique("gate", "-C", WORK / "negative/unreproducible", expect=REFUSED)
-
     chapter("Refused: evidence is missing")
     with (HARBOUR / "src/harbour/__init__.py").open("a") as module:
         module.write("\n# one more line, built but never rebuilt or scanned\n")
     commit("one more line")
     pratique("build", "-C", HARBOUR)
+    pratique("gate", "-C", HARBOUR, expect=REFUSED)
+
+    chapter("Refused: the rebuild is claimed, by somebody who may not claim it")
+    claim = RUN / "claim.json"
+    claim.write_text('{"verdict": "bit-identical"}')
+    pratique("attest", "-C", HARBOUR, "--type", "rebuild", "--predicate", claim, "--key", RUN / "ada.key")
     pratique("gate", "-C", HARBOUR, expect=REFUSED)
 
 

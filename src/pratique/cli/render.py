@@ -40,9 +40,12 @@ def obstacle_lines(decided: Decided) -> Iterator[str]:
         yield from _wrapped(obstacle.seen, "    ")
         yield from _wrapped(obstacle.cures, "    cure: ")
     for caution in explanation.cautions:
-        yield f"  {click.style('!', fg='yellow')} {caution.code}: {'; '.join(caution.seen)[:_WIDTH]}"
-    for next_command in explanation.next_commands:
-        yield f"  next       {next_command}"
+        yield f"  {click.style('!', fg='yellow')} {click.style(caution.code, bold=True)}"
+        yield from _wrapped(caution.seen, "    ")
+    told = " ".join(text for obstacle in explanation.obstacles for text in obstacle.seen)
+    for aside in decided.decision.set_aside:
+        if aside.reason not in told:
+            yield from _wrapped((aside.reason,), "  set aside: ")
 
 
 def _wrapped(texts: tuple[str, ...], indent: str) -> Iterator[str]:

@@ -59,7 +59,8 @@ def scan(workspace: Workspace, project: Project, artifact: Artifact) -> Scanned:
         f"{len(scanned.vulnerabilities)} vulnerabilities" if scanned.vulnerabilities else "none vulnerable"
     )
     unknown = f", {len(scanned.unknown)} unknown" if scanned.unknown else ""
-    workspace.progress.end(outcome, f"{scanned.components} components, {found}{unknown}")
+    count = f"{scanned.components} component{'s' if scanned.components != 1 else ''}"
+    workspace.progress.end(outcome, f"{count}, {found}{unknown}")
     return scanned
 
 

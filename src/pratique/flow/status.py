@@ -32,7 +32,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
         drift: what is there, compared with the records.
         approvers: who agreed to what is live.
         pending: the newest build, where it is not what is live.
-        waiting_for: what that build still needs; empty where nothing waits.
+        waiting_for: what that build still needs; empty where it could be shipped.
     """
 
     environment: Environment
@@ -106,4 +106,4 @@ def _pending(
     except PratiqueError as error:
         return newest[0].digest, error.message
     missing = "; ".join(str(item) for item in consent.quorum.missing)
-    return newest[0].digest, missing or "nothing: pratique ship"
+    return newest[0].digest, missing

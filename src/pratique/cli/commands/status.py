@@ -62,7 +62,8 @@ def command(session: Session, *, environment: str | None) -> int:
         for reason in drift.reasons:
             click.echo(f"  drift      {reason}")
         if found.pending:
-            click.echo(f"  newest     {found.pending.short} waits for: {found.waiting_for}")
+            waits = f"waits for {found.waiting_for}" if found.waiting_for else "could go: pratique ship"
+            click.echo(f"  newest     {found.pending.short} is not live, and {waits}")
         for step in found.environment.history:
             reason = f": {step.reason}" if step.reason else ""
             click.echo(
