@@ -101,6 +101,7 @@ def collect(output: bytes, acknowledged: dict[int, tuple[int, str]]) -> None:
             acknowledged[int(number)] = (int(index), digest)
 
 
+@pytest.mark.slow
 def test_killed_at_random_moments(tmp_path: Path, opener: Open) -> None:
     chance = random.Random(2026)  # noqa: S311 - test data
     acknowledged: dict[int, tuple[int, str]] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from pratique.trust.root import KEY_ED25519, LogInstance, TrustedRoot, Validity
 
 if TYPE_CHECKING:
     from pathlib import Path
+from hashlib import sha256
 
 Open = Callable[[], Journal]
 Sign = Callable[..., Signed]
@@ -195,6 +197,7 @@ def test_missing_bundle_of_a_copy_without_sequencer_is_told_by_its_entry(
         (b'"treeSize":"300"', b'"treeSize":"301"', "another tree head"),
         (b'"logIndex":"299"', b'"logIndex":"298"', "entry 299"),
         (b'"sig":"c2ln', b'"sig":"d2ln', "does not rebuild to its log entry"),
+        (b64encode(sha256(b"key").digest()), b64encode(bytes(32)), "of another key than its own"),
         (b'"payloadType":"a', b'"payloadType":"b', "does not rebuild to its log entry"),
     ],
 )
