@@ -16,6 +16,12 @@ Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
+class PostureData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`posture`: what a critical runner check that failed leads to."""
+
+    critical: Literal["deny", "warn"] = "deny"
+
+
 class ProvenanceData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`provenance`: what counts as a build to rely on.
 
@@ -55,6 +61,7 @@ class VulnsData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 class RuleData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole of `data.rule_data`; `custom` is for a project's own rules and has no fixed shape."""
 
+    posture: PostureData = PostureData()
     provenance: ProvenanceData = ProvenanceData()
     rebuild: RebuildData = RebuildData()
     sbom: SbomData = SbomData()
@@ -62,7 +69,7 @@ class RuleData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     custom: dict[str, Any] = {}
 
 
-_KINDS = (RuleData, ProvenanceData, RebuildData, SbomData, VulnsData)
+_KINDS = (RuleData, PostureData, ProvenanceData, RebuildData, SbomData, VulnsData)
 _KEYS = sorted({key for kind in _KINDS for key in kind.__struct_fields__})
 
 

@@ -45,8 +45,9 @@ path = "{advisories}"
 date = 2026-11-22
 licence = "CC0-1.0"
 
-[policy.data.vulns]
-max_database_age_days = 36500
+[policy.data]
+posture.critical = "warn"
+vulns.max_database_age_days = 36500
 
 [environments.shelf]
 kind = "directory"

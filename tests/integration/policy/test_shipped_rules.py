@@ -322,6 +322,12 @@ def test_runner_checks(result: Any, severity: Any, violations: list[str], warnin
         assert decision.with_status(Status.VIOLATION)[0].solution == "turn it off"
 
 
+def test_a_critical_runner_check_can_be_a_warning() -> None:
+    decision = decide({"posture": {"critical": "warn"}}, runner_posture=check("fail", "critical"))
+    assert decision.allowed
+    assert list(found(decision, Status.WARNING)) == ["posture.critical"]
+
+
 @pytest.mark.parametrize(
     ("path", "value"),
     [("phase", "after-build"), ("phase", None), ("checks", []), ("checks", None), ("checks", "pass")],

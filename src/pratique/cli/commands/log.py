@@ -60,6 +60,19 @@ def check(session: Session) -> None:
     )
 
 
+@command.command("repair")
+@session_options
+def repair(session: Session) -> None:
+    """Complete what a killed writer left undone: tiles, checkpoint, bundles, index.
+
+    Every command that opens the journal does this too; nothing that was committed is changed.
+    """
+    journal = session.workspace().journal
+    journal.recover()
+    head = journal.head()
+    session.emit({"size": head.size}, lambda: click.echo(f"the journal is complete: {head.size} entries"))
+
+
 @command.command("reindex")
 @session_options
 def reindex(session: Session) -> None:

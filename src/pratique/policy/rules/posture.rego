@@ -43,6 +43,16 @@ measured(predicate) if {
 #   solution: Fix the runner as the check says, then build again: pratique build
 #   controls: [SSDF:PO.5.1, SSDF:PO.5.2]
 deny contains finding if {
+	data.rule_data.posture.critical != "warn"
+	some finding in failed_critically
+}
+
+warn contains finding if {
+	data.rule_data.posture.critical == "warn"
+	some finding in failed_critically
+}
+
+failed_critically contains finding if {
 	some item in input.evidence["runner-posture"]
 	some check in item.predicate.checks
 	result(check) == "fail"
