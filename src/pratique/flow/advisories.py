@@ -9,7 +9,7 @@ from pratique.errors import ConfigError
 from pratique.model.digest import sha256_bytes
 from pratique.model.strict_json import canonical_json
 from pratique.scan.database import Database
-from pratique.scan.importer import import_advisories
+from pratique.scan.importer import import_advisories, read_exploited
 from pratique.scan.sources import Source
 from pratique.store.atomic import locked, make_folder
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from pratique.flow.config import Project
     from pratique.flow.workspace import Workspace
+
+_IMPORT_SECONDS = 600.0
 
 
 def open_advisories(workspace: Workspace, project: Project) -> Database:
@@ -40,20 +42,30 @@ def open_advisories(workspace: Workspace, project: Project) -> Database:
     ]
     folder = workspace.home / "advisories"
     make_folder(folder)
-    database = folder / f"{_state_of(sources)}.sqlite"
-    with locked(folder / "lock", wait=600):
+    catalogue = project.path(project.config.scan.exploited) if project.config.scan.exploited else None
+    database = folder / f"{_state_of(sources, catalogue)}.sqlite"
+    with locked(folder / "lock", wait=_IMPORT_SECONDS):
         if not database.exists():
-            import_advisories(sources, database)
+            exploited = _exploited(catalogue) if catalogue else None
+            import_advisories(sources, database, exploited=exploited)
     return Database.open(database)
 
 
-def _state_of(sources: Sequence[Source]) -> str:
+def _exploited(catalogue: Path) -> dict[str, str]:
+    try:
+        return read_exploited(catalogue.read_bytes(), what=str(catalogue))
+    except OSError as error:
+        raise ConfigError(f"{catalogue}: cannot be read: {error.strerror}") from error
+
+
+def _state_of(sources: Sequence[Source], catalogue: Path | None) -> str:
     """Tell whether sources have changed: by name, date, and every file's path, size and modification time."""
     listed = [
         [source.name, str(source.date), source.licence, source.attribution, _files(source.path)]
         for source in sources
     ]
-    return sha256_bytes(canonical_json(listed)).hex[:32]
+    more = _files(catalogue) if catalogue else []
+    return sha256_bytes(canonical_json([listed, more])).hex[:32]
 
 
 def _files(path: Path) -> list[list[str]]:

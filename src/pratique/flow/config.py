@@ -66,21 +66,29 @@ class AdvisoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class ScanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[scan]`: where advisories come from. How old they may be is policy (`policy.data.vulns`)."""
+    """`[scan]`: where advisories come from. How old they may be is policy (`policy.data.vulns`).
+
+    Attributes:
+        advisories: at least one collection.
+        exploited: CISA's catalogue of known exploited vulnerabilities (JSON), where there is one.
+    """
 
     advisories: tuple[AdvisoryConfig, ...]
+    exploited: str | None = None
 
 
 class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[policy]`: what the project adds to the shipped policy; it can add denials, never remove them.
+    """`[policy]`: what the project adds to the shipped policy, or another policy altogether.
 
     Attributes:
         data: rule data over the shipped defaults, for example `{vulns = {threshold = "medium"}}`.
-        rules: folder of the project's own Rego files.
+        rules: folder of the project's own Rego files, which can add denials.
+        folder: a whole policy instead of the shipped one: `*.rego`, `data.json`, `trust.toml`.
     """
 
     data: dict[str, Any] = {}
     rules: str | None = None
+    folder: str | None = None
 
 
 class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -158,11 +166,20 @@ def find_project(start: Path) -> Project:
     Raises:
         ConfigError: none there, or as `load_project`.
     """
+    file = find_file(start)
+    if file is None:
+        raise ConfigError(
+            f"no {FILE_NAME} in {start.resolve()} or above", hint="write one with: pratique init"
+        )
+    return load_project(file)
+
+
+def find_file(start: Path) -> Path | None:
+    """Find the `pratique.toml` of a folder, or of the nearest folder above it."""
     start = start.resolve()
-    for folder in (start, *start.parents):
-        if (folder / FILE_NAME).is_file():
-            return load_project(folder / FILE_NAME)
-    raise ConfigError(f"no {FILE_NAME} in {start} or above", hint="write one with: pratique init")
+    return next(
+        (folder / FILE_NAME for folder in (start, *start.parents) if (folder / FILE_NAME).is_file()), None
+    )
 
 
 def load_project(path: Path) -> Project:
@@ -192,6 +209,8 @@ def parse_config(table: dict[str, Any], *, what: str) -> Config:
     """
     config = typed(table, Config, what=what, known=_KNOWN_KEYS)
     _check_build(config.build, what)
+    if config.policy.folder and (config.policy.data or config.policy.rules):
+        raise ConfigError(f"{what}: policy.folder is a whole policy: put data and rules there")
     if not config.scan.advisories:
         raise ConfigError(f"{what}: scan.advisories is empty, so nothing could ever be found")
     if not _NAME.match(config.project.name):

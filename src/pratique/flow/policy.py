@@ -1,10 +1,10 @@
-"""The policy in force for a project: the shipped one, with the project's data and rules."""
+"""The policy in force for a project: the shipped one with the project's additions, or one of its own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pratique.policy.bundle import PolicyBundle, shipped_bundle
+from pratique.policy.bundle import PolicyBundle, load_bundle, shipped_bundle
 
 if TYPE_CHECKING:
     from pratique.flow.config import Project
@@ -18,6 +18,8 @@ def policy_of(workspace: Workspace, project: Project) -> PolicyBundle:
         ConfigError: the project's data or rules do not hold up.
     """
     policy = project.config.policy
+    if policy.folder:
+        return load_bundle(project.path(policy.folder))
     return shipped_bundle(
         data=policy.data,
         requirements={"trust_domain": workspace.authority.trust_domain},

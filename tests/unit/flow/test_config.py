@@ -126,3 +126,8 @@ def test_the_only_environment_needs_no_name(tmp_path: Path) -> None:
     assert project.environment(None)[0] == project.environment("one")[0] == "one"
     with pytest.raises(ConfigError, match="no environment named 'two' \\(there are: one\\)"):
         project.environment("two")
+
+
+def test_a_whole_policy_leaves_no_room_for_additions() -> None:
+    with pytest.raises(ConfigError, match=r"policy\.folder is a whole policy"):
+        parse_config({**GOOD, "policy": {"folder": "policy", "rules": "rules"}}, what="x")
