@@ -10,8 +10,8 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pratique.flow.deploy import Deployed
     from pratique.flow.gate import Decided
+    from pratique.flow.rollout import Deployed
 
 _WIDTH = 100
 

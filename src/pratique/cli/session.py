@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from pratique.errors import ConfigError
+from pratique.errors import MalformedError, UsageError
+from pratique.model.digest import parse_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pratique.flow.config import Project
     from pratique.flow.progress import Progress
     from pratique.flow.workspace import Workspace
+    from pratique.model.digest import Digest
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -45,10 +47,10 @@ class Session:
         """The state directory: --home, else $PRATIQUE_HOME, else `.pratique` beside pratique.toml."""
         if self._home is not None:
             return self._home.absolute()
-        try:
-            return self.project.root / ".pratique"
-        except ConfigError:
-            return self.folder.resolve() / ".pratique"
+        from pratique.flow.config import find_file  # noqa: PLC0415 - as above
+
+        file = find_file(self.folder)
+        return (file.parent if file else self.folder.resolve()) / ".pratique"
 
     @functools.cached_property
     def progress(self) -> Progress:
@@ -67,12 +69,46 @@ class Session:
 
         return Workspace.open(self.home, progress=self.progress)
 
+    def open(self) -> tuple[Workspace, Project]:
+        """Load the project, then open the state directory: what is wrong with the project is said first.
+
+        Raises:
+            ConfigError: no project, one whose file is wrong, or no trust root yet.
+        """
+        project = self.project
+        return self.workspace(), project
+
     def emit(self, result: Mapping[str, Any], human: Callable[[], None]) -> None:
         """Print the result: as JSON when asked for, else as `human` prints it."""
         if self.as_json:
             click.echo(json.dumps(result, indent=2, ensure_ascii=False))
         else:
             human()
+
+
+def given_digest(text: str) -> Digest:
+    """Take a digest from the command line.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return parse_digest(text)
+    except MalformedError as error:
+        raise UsageError(error.message, hint=error.hint) from error
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Read a file from outside, but no more than a byte past a limit: whoever parses it says it is too large.
+
+    Raises:
+        UsageError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(limit + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def session_options(function: F) -> F:

@@ -107,7 +107,7 @@ def verify_consent(consent: Consent, *, environment: str) -> None:
     missing = "; ".join(str(missing) for missing in consent.quorum.missing)
     excluded = "".join(f"\n  not counted: {exclusion.reason}" for exclusion in consent.excluded)
     raise AwaitingApprovalError(
-        f"{environment} still needs {missing}{excluded}", hint=f"pratique approve --env {environment}"
+        f"{environment} still needs {missing}{excluded}", hint="each of them: pratique approve --key FILE"
     )
 
 

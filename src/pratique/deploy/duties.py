@@ -86,6 +86,11 @@ def conflicts(person: Person, involved: Involved) -> tuple[str, ...]:
     return tuple(reasons)
 
 
+def same_name(one: str, other: str) -> bool:
+    """Say whether two names or addresses are the same but for spelling that does not make another person."""
+    return _fold(one) == _fold(other)
+
+
 def _author(value: object) -> str:
     """An author is written as one string, or as an object with `name` and `email`."""
     if isinstance(value, dict):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pratique import __version__
-from pratique.errors import EvidenceInvalidError
+from pratique.errors import EvidenceInvalidError, UsageError
 from pratique.flow.evidence import gather
 from pratique.model import predicate
 from pratique.model.digest import parse_digest_set, sha256_bytes
@@ -48,15 +48,15 @@ def report(workspace: Workspace, artifact: Artifact, path: Path) -> Reported:
     Only evidence that verifies and whose signer may claim it is told of.
 
     Raises:
+        UsageError: no evidence is about the artifact.
         OSError: the file cannot be written.
     """
     gathered = gather(workspace, artifact.digest)
+    if not gathered.verified:
+        raise UsageError(f"no evidence is about {artifact.digest}", hint="make some: pratique ship")
     administrator, keys = administrator_of(workspace.root), workspace.community.keys
-    enrolments = [
-        workspace.verify(reference.digest)
-        for reference in workspace.journal.find(predicate_type=predicate.ENROLMENT)
-    ]
-    standing = [item for item in (*gathered.verified, *enrolments) if may_claim(item, administrator, keys)]
+    known = (*gathered.verified, *workspace.enrolments)
+    standing = [item for item in known if may_claim(item, administrator, keys)]
     head = workspace.journal.head()
     stored = workspace.blobs.has(artifact.digest)
     chain = build_chain(
@@ -117,7 +117,10 @@ def verify_audit(path: Path, fingerprint: Digest) -> Audited:
     Raises:
         EvidenceInvalidError: it proves nothing; the message names the step and the member.
     """
-    result = verify_package(path, fingerprint)
+    try:
+        result = verify_package(path, fingerprint)
+    except EvidenceInvalidError as error:
+        raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
     engine = RegorusEngine()
     replayed = 0
     for artifact in result.artifacts:

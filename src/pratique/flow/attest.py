@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pratique.errors import UsageError
-from pratique.flow.consent import key_signer
-from pratique.model.predicate import SHORT_NAMES
+from pratique.errors import EvidenceInvalidError, UsageError
+from pratique.flow.consent import key_signer, not_enrolled
+from pratique.model.predicate import ENROLMENT, SHORT_NAMES
 from pratique.trust.statement import Subject
 from pratique.trust.verify import Verified, verify_bundle
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
 
+_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]{1,500}\Z")
+
 
 def attest(
     workspace: Workspace,
@@ -30,7 +33,7 @@ def attest(
     key_file: Path,
     passphrase_for: Callable[[Path], bytes],
 ) -> Digest:
-    """Sign a claim with a person's key and journal it; whether it counts is for policy.
+    """Sign a claim with an enrolled person's key and journal it; whether it counts is for policy.
 
     Args:
         workspace: the state directory.
@@ -41,16 +44,24 @@ def attest(
         passphrase_for: asked where it is encrypted.
 
     Raises:
-        UsageError: neither a short name nor a URI.
+        UsageError: neither a short name nor a URI, or a claim that is made by another command.
+        PolicyRefusedError: the key is nobody's here, so nobody could verify what it signs.
         ConfigError: the key cannot be used.
     """
     uri = SHORT_NAMES.get(predicate_type, predicate_type)
-    if "://" not in uri:
+    if not _URI.match(uri):
         raise UsageError(
             f"no predicate type is called {predicate_type!r}",
             hint=f"a URI, or one of: {', '.join(sorted(SHORT_NAMES))}",
         )
+    if uri == ENROLMENT:
+        raise UsageError(
+            "people are not enrolled by a claim of theirs", hint="an administrator runs: pratique trust enrol"
+        )
     signer = key_signer(workspace, key_file, passphrase_for)
+    known = workspace.community.keys.get(signer.identity.subject)
+    if known is None or not known.valid_at(workspace.clock()):
+        raise not_enrolled(key_file, signer.identity.subject)
     return workspace.append(signer, uri, body, [Subject(artifact.name, artifact.digest.digest_set)]).digest
 
 
@@ -61,11 +72,15 @@ class Examined(msgspec.Struct, frozen=True):
     journalled: bool
 
 
-def examine(workspace: Workspace, data: bytes) -> Examined:
+def examine(workspace: Workspace, data: bytes, *, what: str) -> Examined:
     """Verify a bundle against the trust root and the people enrolled.
 
     Raises:
-        EvidenceInvalidError: it does not verify; the message names the step.
+        EvidenceInvalidError: it does not verify; the message names it, as `what`, and the step.
     """
-    verified = verify_bundle(data, workspace.root, keys=workspace.community.keys)
+    keys = workspace.community.keys
+    try:
+        verified = verify_bundle(data, workspace.root, keys=keys)
+    except EvidenceInvalidError as error:
+        raise type(error)(f"{what}: {error.message}", hint=error.hint) from error
     return Examined(verified, workspace.blobs.has(verified.digest))

@@ -16,7 +16,7 @@ from pratique.build.plan import BuildPlan
 from pratique.build.provenance import provenance_predicate
 from pratique.build.source import Source, load_directory, load_sdist
 from pratique.build.toolchain import load_toolchain
-from pratique.errors import ConfigError
+from pratique.errors import ConfigError, EvidenceInvalidError
 from pratique.flow.artifact import Artifact
 from pratique.flow.evidence import byproducts, newest
 from pratique.flow.posture import record_posture
@@ -152,11 +152,20 @@ def _built_before(workspace: Workspace, plan: BuildPlan) -> Verified | None:
         body = item.statement.predicate
         return (
             canonical_json(body["buildDefinition"]) == definition
-            and workspace.blobs.has(_subject_of(item).digest)
+            and _is_intact(workspace, _subject_of(item).digest)
             and all(workspace.blobs.has(posture) for posture in byproducts(body, "runner-posture"))
         )
 
     return newest(workspace, predicate.PROVENANCE, "builder", same)
+
+
+def _is_intact(workspace: Workspace, digest: Digest) -> bool:
+    """Say whether an artifact is still here as it was built; if not, building again brings it back."""
+    try:
+        workspace.blobs.open(digest).close()
+    except EvidenceInvalidError:
+        return False
+    return True
 
 
 def _subject_of(item: Verified) -> Artifact:

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pratique.deploy.approval import Approval, Binding, make_approval, parse_approval
-from pratique.deploy.consent import Ballot, Consent, evaluate_consent
+from pratique.deploy.consent import Ballot, Consent, Exclusion, evaluate_consent
 from pratique.deploy.duties import Involved, conflicts, parse_involved
 from pratique.deploy.plan import DeploymentPlan, make_plan
-from pratique.errors import MalformedError, PolicyRefusedError
+from pratique.errors import EvidenceInvalidError, PolicyRefusedError
+from pratique.flow.deployments import environment_of, left_at
 from pratique.flow.evidence import newest, source_annotations
 from pratique.flow.gate import latest_decision
 from pratique.model import predicate
+from pratique.model.clock import format_time
 from pratique.trust.keys import load_private_key, read_private_file
 from pratique.trust.signer import KeySigner
 from pratique.trust.statement import Subject
@@ -68,10 +70,14 @@ def propose(
     if decision is None:
         latest = latest_decision(workspace, artifact.digest)
         if latest is None:
-            raise PolicyRefusedError(f"{artifact.name}: there is no decision yet", hint="pratique gate")
+            raise PolicyRefusedError(
+                f"{artifact.name} {artifact.digest.short}: there is no decision yet",
+                hint=f"pratique gate {artifact.digest}",
+            )
         if not latest[1].allowed:
             raise PolicyRefusedError(
-                f"{artifact.name}: policy refused it, so there is nothing to approve", hint="pratique explain"
+                f"{artifact.name} {artifact.digest.short}: policy refused it, so there is nothing to approve",
+                hint=f"pratique explain {artifact.digest}",
             )
         decision = latest[0].digest
     plan = make_plan(
@@ -102,35 +108,78 @@ def requester() -> str:
 def consent_to(workspace: Workspace, proposal: Proposal) -> Consent:
     """Judge every approval in the journal against a proposal, and the environment's quorum.
 
+    An approval given before the environment was rolled back from this very artifact does not count: it was
+    given without knowing that.
+
     Raises:
         CouldNotCheckError: the provenance does not say who wrote the source.
     """
     now = workspace.clock()
-    ballots = []
-    references = workspace.journal.find(subject=proposal.artifact.digest, predicate_type=predicate.APPROVAL)
-    for reference in references:
-        verified = workspace.verify(reference.digest)
-        try:
-            approval = parse_approval(verified.statement.predicate)
-        except MalformedError:
-            continue  # somebody signed something else under this predicate type; it can count for nothing
-        ballots.append(
-            Ballot(
-                evidence=verified.digest,
-                subject=proposal.artifact.digest,
-                key=verified.signer.subject,
-                signed_at=verified.signed_at,
-                approval=approval,
-            )
-        )
-    return evaluate_consent(
+    ballots = _ballots(workspace, proposal.artifact)
+    left = left_at(environment_of(workspace, proposal.environment).history, proposal.artifact.digest)
+    stale = [ballot for ballot in ballots if left is not None and ballot.log_index < left.index]
+    consent = evaluate_consent(
         proposal.config.quorum,
-        ballots,
+        [item.ballot for item in ballots if item not in stale],
         enrolled=workspace.community.at(now),
         binding=proposal.binding,
         involved=involved_in(workspace, proposal.artifact),
         at=now,
     )
+    if left is None:
+        return consent
+    reason = f"was given before {proposal.environment} was rolled back from it, {format_time(left.signed_at)}"
+    excluded = [
+        Exclusion(item.ballot.evidence, person, f"the approval of {person} {reason}")
+        for item in stale
+        for person in (item.ballot.approval.person,)
+    ]
+    return msgspec.structs.replace(consent, excluded=(*consent.excluded, *excluded))
+
+
+class _Cast(msgspec.Struct, frozen=True):
+    """A ballot, and when it was cast as the log orders things."""
+
+    ballot: Ballot
+    log_index: int
+
+
+def _ballots(workspace: Workspace, artifact: Artifact) -> list[_Cast]:
+    ballots = []
+    _ = workspace.community  # if this fails, it is not the approvals that are wrong
+    for reference in workspace.journal.find(subject=artifact.digest, predicate_type=predicate.APPROVAL):
+        try:
+            verified = workspace.verify(reference.digest)
+            approval = parse_approval(verified.statement.predicate)
+        except EvidenceInvalidError:
+            continue  # signed by a stranger, damaged, or no approval at all: it can count for nothing
+        ballot = Ballot(
+            evidence=verified.digest,
+            subject=artifact.digest,
+            key=verified.signer.subject,
+            signed_at=verified.signed_at,
+            approval=approval,
+        )
+        ballots.append(_Cast(ballot, verified.log_index))
+    return ballots
+
+
+def person_of(workspace: Workspace, approval: Digest) -> str:
+    """Name who gave an approval that a deployment rests on, or say that it does not hold any more."""
+    try:
+        return str(workspace.verify(approval).statement.predicate["person"])
+    except EvidenceInvalidError:
+        return f"{approval.short} (no longer valid)"
+
+
+def void_reason(workspace: Workspace, approvals: tuple[Digest, ...]) -> str:
+    """Say why one of the approvals does not hold any more: its key was revoked, or it is damaged."""
+    for approval in approvals:
+        try:
+            workspace.verify(approval)
+        except EvidenceInvalidError as error:
+            return error.message
+    return ""
 
 
 def involved_in(workspace: Workspace, artifact: Artifact) -> Involved:
@@ -164,6 +213,15 @@ def key_signer(workspace: Workspace, key_file: Path, passphrase_for: Callable[[P
     return KeySigner(key, workspace.authority.timestamp)
 
 
+def not_enrolled(key_file: Path, key_id: str) -> PolicyRefusedError:
+    """Explain that a key's signatures can count for nothing here."""
+    return PolicyRefusedError(
+        f"{key_file}: key {key_id[:16]} is not enrolled now, so what it signs cannot count",
+        hint="an administrator enrols it: pratique trust enrol NAME"
+        f" --key {key_file}.pub --email ADDRESS --role ROLE",
+    )
+
+
 def approve(
     workspace: Workspace,
     proposal: Proposal,
@@ -183,10 +241,7 @@ def approve(
     enrolled = {person.key: person for person in workspace.community.at(now)}
     known = enrolled.get(signer.identity.subject)
     if known is None:
-        raise PolicyRefusedError(
-            f"{key_file}: key {signer.identity.subject[:16]} is not enrolled, so its approval cannot count",
-            hint=f"an administrator enrols it: pratique trust enrol NAME --key {key_file}.pub --role ROLE",
-        )
+        raise not_enrolled(key_file, signer.identity.subject)
     reasons = conflicts(known.person, involved_in(workspace, proposal.artifact))
     if reasons:
         raise PolicyRefusedError(

@@ -30,7 +30,12 @@ class Gathered(msgspec.Struct, frozen=True):
 
 
 def gather(workspace: Workspace, artifact: Digest) -> Gathered:
-    """Verify everything the journal holds about an artifact, and the runner postures its provenance names."""
+    """Verify everything the journal holds about an artifact, and the runner postures its provenance names.
+
+    Raises:
+        EvidenceInvalidError: the enrolments are damaged, so that no evidence can be judged.
+    """
+    _ = workspace.community  # if this fails, the evidence below is not what is wrong
     verified: dict[Digest, Verified] = {}
     rejected: list[Rejected] = []
     for reference in reversed(workspace.journal.find(subject=artifact)):
@@ -59,7 +64,11 @@ def newest(
     """Find the newest verified evidence of a type that our own role signed and `accept` agrees to.
 
     This is how a run that was cut off continues: what was done before is found by what it was done on.
+
+    Raises:
+        EvidenceInvalidError: the enrolments are damaged, so that no evidence can be judged.
     """
+    _ = workspace.community
     expected = workspace.authority.signer(signer_role).identity
     for reference in workspace.journal.find(subject=subject, predicate_type=predicate_type):
         try:

@@ -76,7 +76,8 @@ def verdict_line(decision: Decision) -> str:
     warnings = len(decision.with_status(Status.WARNING))
     passed = len(decision.with_status(Status.SUCCESS))
     if decision.allowed:
-        return f"PASSED  {passed} rules" + (f", {warnings} warnings" if warnings else "")
+        cautions = f", {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
+        return f"PASSED  {passed} rules{cautions}"
     return f"REFUSED  {', '.join(dict.fromkeys(result.code for result in against))}"
 
 

@@ -10,7 +10,7 @@ import msgspec
 from pratique.errors import AwaitingApprovalError
 from pratique.flow.build import Built, build, prepare
 from pratique.flow.consent import approve, consent_to, propose
-from pratique.flow.deploy import Deployed, deploy
+from pratique.flow.deploy import deploy
 from pratique.flow.gate import Decided, gate
 from pratique.flow.rebuild import Rebuilt, rebuild
 from pratique.flow.scan import Scanned, scan
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from pratique.flow.artifact import Artifact
     from pratique.flow.config import Project
+    from pratique.flow.rollout import Deployed
     from pratique.flow.workspace import Workspace
 
 

@@ -11,7 +11,7 @@ from pratique.deploy.target.directory import DirectoryTarget
 from pratique.deploy.target.service import ServiceHost
 from pratique.errors import PratiqueError
 from pratique.flow.artifact import artifacts_of
-from pratique.flow.consent import consent_to, environment_path, propose, qualified
+from pratique.flow.consent import consent_to, environment_path, person_of, propose, qualified
 from pratique.flow.deployments import environment_of, ledger_of
 from pratique.ledger.drift import Drift, NotSeen, Seen, compare
 from pratique.ledger.fold import where
@@ -51,9 +51,7 @@ def status(workspace: Workspace, project: Project, environment: str | None) -> S
     name, config = project.environment(environment)
     recorded = environment_of(workspace, qualified(project, name))
     live = recorded.live
-    approvers = (
-        [workspace.verify(item).statement.predicate["person"] for item in live.by.approvals] if live else []
-    )
+    approvers = [person_of(workspace, item) for item in live.by.approvals] if live else []
     pending, waiting_for = _pending(workspace, project, name, live.artifact if live else None)
     return Status(
         environment=recorded,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import msgspec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pratique.errors import UsageError
+from pratique.deploy.duties import same_name
+from pratique.errors import MalformedError, UsageError
 from pratique.trust.authority.init import initialise, load_root
 from pratique.trust.bundle import key_id_of
 from pratique.trust.enrolment import Enrolment, enrolment_statement
@@ -18,18 +20,27 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from pratique.flow.people import Community
     from pratique.flow.workspace import Workspace
     from pratique.journal.writer import Recorded
     from pratique.model.clock import Clock
     from pratique.trust.root import TrustedRoot
+
+_MAX_NAME = 100
+_ROLE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")  # as in the quorum rules of pratique.toml
 
 
 def init_trust(home: Path, *, trust_domain: str, clock: Clock) -> TrustedRoot:
     """Make a private trust root in a state directory that has none.
 
     Raises:
-        UsageError: there is one already, or not a trust domain.
+        UsageError: there is one already, or a journal that another root began; or not a trust domain.
     """
+    if (home / "journal").exists() and not (home / "trust").exists():
+        raise UsageError(
+            f"{home} holds a journal whose trust root is gone; a new root could not continue it",
+            hint=f"restore {home / 'trust'} from its copy, or choose another --home",
+        )
     return initialise(home / "trust", trust_domain=trust_domain, clock=clock)
 
 
@@ -79,9 +90,10 @@ def enrol(
     """Journal, as administrator, that a key is a person's, and what the person may approve.
 
     Raises:
-        UsageError: the key is another person's already.
-        MalformedError: not a P-256 public key, or not a name.
+        UsageError: the key or an address is another person's already, or a value that no enrolment can have.
+        ConfigError: not a P-256 public key.
     """
+    _check_names(person, roles)
     enrolment = Enrolment(
         person=person,
         emails=tuple(emails),
@@ -90,14 +102,48 @@ def enrol(
         enrolled_at=workspace.clock(),
         not_after=not_after,
     )
-    holder = workspace.community.keys.get(enrolment.key_id)
+    _refuse_second_person(workspace.community, enrolment, public_key)
+    try:
+        statement = enrolment_statement(enrolment)
+    except MalformedError as error:
+        raise UsageError(error.message, hint="see: pratique trust enrol --help") from error
+    recorded = workspace.record(
+        "administrator", statement.predicate_type, statement.predicate, statement.subjects
+    )
+    return enrolment, recorded
+
+
+def _check_names(person: str, roles: Sequence[str]) -> None:
+    if not person.strip() or not person.isprintable() or len(person) > _MAX_NAME:
+        raise UsageError(
+            f"not a person's name: {person[:80]!r}", hint=f"1 to {_MAX_NAME} printable characters"
+        )
+    for role in roles:
+        if not _ROLE.match(role):
+            raise UsageError(f"not a role: {role[:80]!r}", hint="a lower-case name, as in a quorum's rules")
+
+
+def _refuse_second_person(community: Community, enrolment: Enrolment, public_key: Path) -> None:
+    """Keep one person from being two: in a quorum they would count twice."""
+    person = enrolment.person
+    holder = community.keys.get(enrolment.key_id)
     if holder and holder.person != person:
         raise UsageError(
             f"{public_key}: this key is {holder.person}'s already",
             hint=f"every person has a key of their own: pratique trust keygen {person}.key",
         )
-    statement = enrolment_statement(enrolment)
-    recorded = workspace.record(
-        "administrator", statement.predicate_type, statement.predicate, statement.subjects
-    )
-    return enrolment, recorded
+    for other in community.keys.values():
+        if other.person == person:
+            continue
+        if same_name(other.person, person):
+            raise UsageError(
+                f"{person!r} is a name of {other.person!r}, who is enrolled",
+                hint=f"enrol {other.person} under that very name, or add what tells the two apart",
+            )
+        for email in enrolment.emails:
+            if any(same_name(email, known) for known in (*other.emails, other.person)):
+                raise UsageError(
+                    f"{email} is an address of {other.person} already; one person under two names would count"
+                    " twice",
+                    hint=f"another key of the same person: pratique trust enrol {other.person} …",
+                )

@@ -80,7 +80,8 @@ class Workspace:
         statement = Statement(tuple(subjects), predicate_type, dict(body))
         (recorded,) = self.journal.append([signer.sign(statement)])
         if predicate_type == predicate.ENROLMENT:
-            self.__dict__.pop("community", None)
+            for stale in ("community", "enrolments"):
+                self.__dict__.pop(stale, None)
         return recorded
 
     def verify(self, evidence: Digest) -> Verified:
@@ -96,10 +97,26 @@ class Workspace:
 
     @cached_property
     def community(self) -> Community:
-        """The people enrolled, by the journal's own enrolment statements."""
+        """The people enrolled, by the journal's own enrolment statements.
+
+        Raises:
+            EvidenceInvalidError: see `enrolments`; then no evidence can be judged.
+        """
+        return fold_people(self.enrolments, self.authority.trust_domain)
+
+    @cached_property
+    def enrolments(self) -> list[Verified]:
+        """The verified enrolment statements; what a person's key signed under that type enrols nobody.
+
+        Raises:
+            EvidenceInvalidError: one is missing, damaged, or does not verify.
+        """
         references = self.journal.find(predicate_type=predicate.ENROLMENT)
-        verified = [verify_bundle(self.journal.get(found.digest), self.root) for found in references]
-        return fold_people(verified, self.authority.trust_domain)
+        return [
+            verify_bundle(self.journal.get(found.digest), self.root)
+            for found in references
+            if found.key_id is None
+        ]
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Give a scratch folder; see `scratch_folder`."""

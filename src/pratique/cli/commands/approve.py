@@ -29,9 +29,9 @@ def command(
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.consent import approve, consent_to, propose  # noqa: PLC0415
 
-    workspace = session.workspace()
-    found = find_artifact(workspace, session.project, artifact)
-    proposal = propose(workspace, session.project, environment, found)
+    workspace, project = session.open()
+    found = find_artifact(workspace, project, artifact)
+    proposal = propose(workspace, project, environment, found)
     approval, evidence = approve(workspace, proposal, key, passphrase_for=passphrase_for, comment=comment)
     consent = consent_to(workspace, proposal)
     missing = [str(item) for item in consent.quorum.missing]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pratique.cli.passphrase import passphrase_for
-from pratique.cli.session import Session, session_options
+from pratique.cli.session import Session, read_bounded, session_options
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -28,11 +28,11 @@ def command(
     """
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.attest import attest  # noqa: PLC0415
-    from pratique.model.strict_json import parse_json_object  # noqa: PLC0415
+    from pratique.model.strict_json import MAX_BYTES, parse_json_object  # noqa: PLC0415
 
-    body = parse_json_object(predicate.read_bytes(), what=str(predicate))
-    workspace = session.workspace()
+    body = parse_json_object(read_bounded(predicate, MAX_BYTES), what=str(predicate))
     project = session.project if artifact is None else None
+    workspace = session.workspace()
     found = find_artifact(workspace, project, artifact)
     evidence = attest(
         workspace,

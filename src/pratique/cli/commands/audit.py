@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from pratique.cli.render import verdict
-from pratique.cli.session import Session, session_options
+from pratique.cli.session import Session, given_digest, session_options
 from pratique.errors import ExitCode
 from pratique.model.clock import format_time
-from pratique.model.digest import parse_digest
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -35,12 +34,9 @@ def export(session: Session, *, artifacts: tuple[str, ...], output: Path, with_a
     from pratique.flow.account import export_audit  # noqa: PLC0415 - pulls in everything
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415
 
+    project = None if artifacts else session.project
     workspace = session.workspace()
-    found = (
-        [find_artifact(workspace, None, given) for given in artifacts]
-        if artifacts
-        else [find_artifact(workspace, session.project, None)]
-    )
+    found = [find_artifact(workspace, project, given) for given in artifacts or (None,)]
     written = export_audit(workspace, found, output.absolute(), with_artifacts=with_artifacts)
     fingerprint = workspace.root.fingerprint
     body = {
@@ -80,7 +76,7 @@ def verify(session: Session, *, file: Path, fingerprint: str) -> int:
     """
     from pratique.flow.account import verify_audit  # noqa: PLC0415 - pulls in everything
 
-    audited = verify_audit(file, parse_digest(fingerprint))
+    audited = verify_audit(file, given_digest(fingerprint))
     result = audited.result
     chains = [item.chain for item in result.artifacts]
     body = {

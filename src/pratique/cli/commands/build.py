@@ -27,8 +27,8 @@ def command(session: Session, *, output: Path | None) -> None:
     from pratique.flow.artifact import copy_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.build import build, prepare  # noqa: PLC0415
 
-    workspace = session.workspace()
-    built = build(workspace, session.project, prepare(workspace, session.project))
+    workspace, project = session.open()
+    built = build(workspace, project, prepare(workspace, project))
     copied = copy_artifact(workspace, built.artifact, output) if output else None
     body = {
         "artifact": {"name": built.artifact.name, "digest": str(built.artifact.digest)},

@@ -21,13 +21,12 @@ def command(session: Session, *, artifact: str | None, environment: str | None, 
     """
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.consent import consent_to, propose  # noqa: PLC0415
-    from pratique.flow.deploy import deploy  # noqa: PLC0415
-    from pratique.flow.gate import gate  # noqa: PLC0415
+    from pratique.flow.deploy import gate_and_deploy  # noqa: PLC0415
 
-    workspace = session.workspace()
-    found = find_artifact(workspace, session.project, artifact)
+    workspace, project = session.open()
+    found = find_artifact(workspace, project, artifact)
     if dry_run:
-        proposal = propose(workspace, session.project, environment, found)
+        proposal = propose(workspace, project, environment, found)
         quorum = consent_to(workspace, proposal).quorum
         missing = "; ".join(str(item) for item in quorum.missing)
         body = {
@@ -45,9 +44,7 @@ def command(session: Session, *, artifact: str | None, environment: str | None, 
             lambda: click.echo(f"{what}\n  approvals  {f'missing: {missing}' if missing else 'complete'}"),
         )
         return
-    decided = gate(workspace, session.project, found)
-    decision = decided.evidence if decided.decision.allowed else None
-    deployed = deploy(workspace, propose(workspace, session.project, environment, found, decision))
+    deployed = gate_and_deploy(workspace, project, environment, found)
 
     def human() -> None:
         for line in deployed_lines(deployed):

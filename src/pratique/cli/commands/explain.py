@@ -18,8 +18,8 @@ def command(session: Session, *, artifact: str | None) -> None:
     from pratique.model.strict_json import parse_json_object  # noqa: PLC0415
     from pratique.policy.explain import explain, render  # noqa: PLC0415
 
-    workspace = session.workspace()
-    found = find_artifact(workspace, session.project, artifact)
+    workspace, project = session.open()
+    found = find_artifact(workspace, project, artifact)
     latest = latest_decision(workspace, found.digest)
     if latest is None:
         raise UsageError(

@@ -21,9 +21,9 @@ def command(session: Session, *, artifact: str | None) -> int:
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.gate import gate  # noqa: PLC0415
 
-    workspace = session.workspace()
-    found = find_artifact(workspace, session.project, artifact)
-    decided = gate(workspace, session.project, found)
+    workspace, project = session.open()
+    found = find_artifact(workspace, project, artifact)
+    decided = gate(workspace, project, found)
     decision = decided.decision
     body = {
         "artifact": {"name": found.name, "digest": str(found.digest)},

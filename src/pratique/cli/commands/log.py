@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pratique.cli.session import Session, session_options
-from pratique.model.digest import parse_digest
+from pratique.cli.session import Session, given_digest, session_options
 from pratique.model.predicate import SHORT_NAMES, short_name
 
 
@@ -21,10 +20,9 @@ def command() -> None:
 @session_options
 def list_entries(session: Session, *, about: str | None, predicate_type: str | None, limit: int) -> None:
     """List the newest entries. They are not verified here; see: pratique verify."""
-    found = session.workspace().journal.find(
-        subject=parse_digest(about) if about else None,
-        predicate_type=SHORT_NAMES.get(predicate_type, predicate_type) if predicate_type else None,
-    )[:limit]
+    digest = None if about is None else given_digest(about)
+    kind = None if predicate_type is None else SHORT_NAMES.get(predicate_type, predicate_type)
+    found = session.workspace().journal.find(subject=digest, predicate_type=kind)[:limit]
     body = [
         {
             "index": item.index,

@@ -20,9 +20,9 @@ def command(session: Session) -> int:
     from pratique.flow.build import build, prepare  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.rebuild import rebuild  # noqa: PLC0415
 
-    workspace = session.workspace()
-    workbench = prepare(workspace, session.project)
-    built = build(workspace, session.project, workbench)
+    workspace, project = session.open()
+    workbench = prepare(workspace, project)
+    built = build(workspace, project, workbench)
     result = rebuild(workspace, workbench, built)
     body = {
         "artifact": {"name": built.artifact.name, "digest": str(built.artifact.digest)},

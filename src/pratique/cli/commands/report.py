@@ -24,8 +24,8 @@ def command(session: Session, *, artifact: str | None, output: Path) -> None:
     from pratique.flow.account import report  # noqa: PLC0415 - pulls in the template engine
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415
 
-    workspace = session.workspace()
     project = session.project if artifact is None else None
+    workspace = session.workspace()
     found = find_artifact(workspace, project, artifact)
     written = report(workspace, found, output.absolute())
     counts = Counter(result.status.value for result in written.tasks)

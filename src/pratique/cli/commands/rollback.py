@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from pratique.cli.render import deployed_lines
-from pratique.cli.session import Session, session_options
-from pratique.model.digest import parse_digest
+from pratique.cli.session import Session, given_digest, session_options
 
 
 @click.command("rollback")
@@ -19,9 +18,11 @@ def command(session: Session, *, environment: str | None, to: str | None) -> Non
     The approvals it went live with hold. Its components are matched against today's advisories and today's
     policy decides again: an artifact that has become vulnerable is refused.
     """
-    from pratique.flow.deploy import rollback  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.rollback import rollback  # noqa: PLC0415 - pulls in cryptography
 
-    deployed = rollback(session.workspace(), session.project, environment, parse_digest(to) if to else None)
+    target = given_digest(to) if to is not None else None
+    workspace, project = session.open()
+    deployed = rollback(workspace, project, environment, target)
 
     def human() -> None:
         for line in deployed_lines(deployed):

@@ -20,9 +20,9 @@ def command(session: Session, *, artifact: str | None) -> int:
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.scan import scan  # noqa: PLC0415
 
-    workspace = session.workspace()
-    found = find_artifact(workspace, session.project, artifact)
-    scanned = scan(workspace, session.project, found)
+    workspace, project = session.open()
+    found = find_artifact(workspace, project, artifact)
+    scanned = scan(workspace, project, found)
     body = {
         "artifact": {"name": found.name, "digest": str(found.digest)},
         "sbom": str(scanned.sbom),

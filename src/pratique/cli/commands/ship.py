@@ -35,9 +35,10 @@ def command(session: Session, *, environment: str | None, approve_with: tuple[Pa
     """
     from pratique.flow.ship import Arrival, ship  # noqa: PLC0415 - pulls in everything
 
+    workspace, project = session.open()
     shipped = ship(
-        session.workspace(),
-        session.project,
+        workspace,
+        project,
         environment=environment,
         approve_with=approve_with,
         passphrase_for=passphrase_for,

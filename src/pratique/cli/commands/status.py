@@ -22,7 +22,8 @@ def command(session: Session, *, environment: str | None) -> int:
     """
     from pratique.flow.status import status  # noqa: PLC0415 - pulls in cryptography
 
-    found = status(session.workspace(), session.project, environment)
+    workspace, project = session.open()
+    found = status(workspace, project, environment)
     live, drift = found.environment.live, found.drift
     body = {
         "environment": found.environment.name,

@@ -14,5 +14,6 @@ def command(session: Session, *, environment: str | None) -> None:
     """Stop an environment's service; what is deployed stays in place, and `pratique ship` starts it again."""
     from pratique.flow.status import stop_service  # noqa: PLC0415 - pulls in cryptography
 
-    name = stop_service(session.workspace(), session.project, environment)
+    workspace, project = session.open()
+    name = stop_service(workspace, project, environment)
     session.emit({"environment": name}, lambda: click.echo(f"the service of {name} is stopped"))

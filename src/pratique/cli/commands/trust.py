@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -117,7 +117,7 @@ def people(session: Session) -> None:
     """List the people enrolled now."""
     community = session.workspace().community
     now = system_clock()
-    listed = [
+    listed: list[dict[str, Any]] = [
         {
             "person": key.person,
             "emails": list(key.emails),
@@ -131,8 +131,13 @@ def people(session: Session) -> None:
 
     def human() -> None:
         for row in listed:
-            state = "" if row["valid"] else "  (no longer valid)"
-            click.echo(f"{row['person']:<16} {row['key']}{state}")
+            held = ", ".join(row["roles"]) or "no role"
+            state = held if row["valid"] else f"no longer valid, since {row['notAfter']}"
+            click.echo(f"{row['person']:<16} {state}")
+            click.echo(
+                f"{'':<16} {', '.join(row['emails']) or 'no address, so no approval of theirs counts'}"
+            )
+            click.echo(f"{'':<16} {row['key']}")
         if not listed:
             click.echo("nobody is enrolled; see: pratique trust enrol --help")
 

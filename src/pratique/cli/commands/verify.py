@@ -6,10 +6,9 @@ from pathlib import Path
 
 import click
 
-from pratique.cli.session import Session, session_options
+from pratique.cli.session import Session, given_digest, read_bounded, session_options
 from pratique.errors import UsageError
 from pratique.model.clock import format_time
-from pratique.model.digest import parse_digest
 from pratique.model.predicate import short_name
 
 _MAX_BYTES = 64 * 1024 * 1024
@@ -26,15 +25,16 @@ def command(session: Session, *, evidence: str) -> None:
     """
     from pratique.flow.attest import examine  # noqa: PLC0415 - pulls in cryptography
 
+    file = Path(evidence)
+    if not file.is_file() and not evidence.startswith("sha256:"):
+        raise UsageError(
+            f"{evidence!r} is neither a file nor a digest",
+            hint="for the digests there are: pratique log list",
+        )
+    digest = None if file.is_file() else given_digest(evidence)
     workspace = session.workspace()
-    if Path(evidence).is_file():
-        with Path(evidence).open("rb") as stream:
-            data = stream.read(_MAX_BYTES + 1)
-    elif evidence.startswith("sha256:"):
-        data = workspace.journal.get(parse_digest(evidence))
-    else:
-        raise UsageError(f"{evidence}: neither a file nor a digest")
-    examined = examine(workspace, data)
+    data = workspace.journal.get(digest) if digest else read_bounded(file, _MAX_BYTES)
+    examined = examine(workspace, data, what=str(digest or file))
     verified = examined.verified
     signer = workspace.community.name_of(verified.signer)
     subjects = [{"name": item.name, "digest": item.digest} for item in verified.statement.subjects]

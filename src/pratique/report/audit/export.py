@@ -174,7 +174,8 @@ def gather(
         EvidenceInvalidError: something they rest on is missing.
     """
     administrator = administrator_of(root)
-    refs = [ref for ref in journal.find(predicate_type=p.ENROLMENT) if ref.index < size]
+    found = journal.find(predicate_type=p.ENROLMENT)
+    refs = [ref for ref in found if ref.index < size and ref.key_id is None]  # a person's key enrols nobody
     enrolments = {ref.digest: journal.get(ref.digest) for ref in refs}
     keys = _keys(enrolments.values(), root, administrator)
     contents = Contents(enrolments, {}, {})
