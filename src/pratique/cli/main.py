@@ -9,6 +9,7 @@ import importlib
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -99,8 +100,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return ExitCode.USAGE
-    except BrokenPipeError:  # the reader of our output went away; say nothing more to it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:  # click's way out when the reader of our output went away; there is nobody to tell
+        _abandon_stdout()
         return ExitCode.INFRASTRUCTURE
     except Exception as error:
         failure = _failure(error)
@@ -152,13 +153,28 @@ _INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 
 def _render(failure: Failure, *, as_json: bool) -> None:
-    if as_json:
-        body = {"message": failure.message, "hint": failure.hint, "exitCode": int(failure.code)}
-        click.echo(json.dumps({"error": body}, ensure_ascii=False))
-        return
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {failure.message}", err=True)
-    if failure.hint:
-        click.echo(f"{click.style('hint:', fg='cyan')} {failure.hint}", err=True)
+    try:
+        if as_json:
+            body = {"message": failure.message, "hint": failure.hint, "exitCode": int(failure.code)}
+            click.echo(json.dumps({"error": body}, ensure_ascii=False))
+            return
+    except OSError:  # nobody can read it there
+        _abandon_stdout()
+    with suppress(OSError):
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {printable(failure.message)}", err=True)
+        if failure.hint:
+            click.echo(f"{click.style('hint:', fg='cyan')} {printable(failure.hint)}", err=True)
+
+
+def printable(text: str) -> str:
+    """Show control characters instead of sending them to the terminal: names in messages may be hostile."""
+    return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def _abandon_stdout() -> None:
+    """Let what is still buffered go nowhere, or Python complains about it when it ends."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr] # None if closed
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ class Session:
         """Progress goes to stderr, so that stdout carries the result alone."""
         from pratique.cli.progress import terminal_progress  # noqa: PLC0415 - only verbs that work pay for it
 
-        return terminal_progress(as_json=self.as_json)
+        progress = terminal_progress(as_json=self.as_json)
+        click.get_current_context().call_on_close(progress.close)  # also when the verb fails
+        return progress
 
     def workspace(self) -> Workspace:
         """Open the state directory for work.

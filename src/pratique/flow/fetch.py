@@ -33,7 +33,12 @@ def fetch_inputs(project: Project, progress: Progress) -> list[Path]:
     fetched: list[Path] = []
     for name, kind in wanted:
         progress.begin("fetch", f"{name}: locked files, by hash")
-        found = fetch(load_lock(project.path(name)), project.path(build.inputs), kind=kind)
+        found = fetch(
+            load_lock(project.path(name)),
+            project.path(build.inputs),
+            kind=kind,
+            progress=lambda file, count: progress.note(f"{file}  {count / 1e6:.1f} MB"),
+        )
         progress.end(Outcome.DONE, f"{project.name}/{name}: {len(found)} files, each as locked")
         fetched += [item.path for item in found]
     return fetched

@@ -21,6 +21,9 @@ class Progress(Protocol):
     def begin(self, stage: str, detail: str) -> None:
         """Say that a stage begins; `detail` says what it is about to do."""
 
+    def note(self, detail: str) -> None:
+        """Say how far the stage that began last has come; may be called often."""
+
     def end(self, outcome: Outcome, detail: str) -> None:
         """Say how the stage that began last has ended, and what came of it."""
 
@@ -29,6 +32,9 @@ class Silent:
     """Listens to nothing."""
 
     def begin(self, stage: str, detail: str) -> None:
+        """Ignore it."""
+
+    def note(self, detail: str) -> None:
         """Ignore it."""
 
     def end(self, outcome: Outcome, detail: str) -> None:
