@@ -109,7 +109,7 @@ def run(
     with _workspace(scratch) as folder:
         inputs, work = folder / "inputs", folder / "work"
         before = _stage_inputs(plan, environment, inputs)
-        work.mkdir(mode=0o755)
+        tree.make_folder(work)
         started = format_time(clock())
         outcome = sandbox.run(
             _job(
@@ -160,7 +160,7 @@ def _remove(folder: Path) -> None:
 def _stage_inputs(plan: BuildPlan, environment: Environment, target: Path) -> tuple[tree.Entry, ...]:
     """Put copies of all inputs below one directory, each verified while it is copied."""
     reverse = environment.order == "reversed"
-    target.mkdir(mode=0o755)
+    tree.make_folder(target)
     parameters = canonical_json({"order": environment.order})
     tree.write_file(target / "parameters.json", parameters, mode=0o644, digest=sha256_bytes(parameters))
     stage(plan.source, target / "source", reverse=reverse)
@@ -175,7 +175,7 @@ def _stage_inputs(plan: BuildPlan, environment: Environment, target: Path) -> tu
 
 
 def _stage_files(inputs: tuple[Input, ...], target: Path, *, reverse: bool) -> None:
-    target.mkdir(mode=0o755)
+    tree.make_folder(target)
     for item in sorted(inputs, key=lambda one: one.path.name, reverse=reverse):
         tree.copy_file(item.path, target / item.path.name, mode=0o644, digest=item.digest)
 

@@ -145,7 +145,7 @@ def stage(source: Source, target: Path, *, reverse: bool) -> None:
     Raises:
         EvidenceInvalidError: it changed since it was looked at.
     """
-    target.mkdir(mode=0o755)
+    tree.make_folder(target)
     if source.kind == "sdist":
         tree.copy_file(source.path, target / source.path.name, mode=0o644, digest=source.digest)
     else:

@@ -99,6 +99,17 @@ def read_tree(root: Path, *, skip: Callable[[str], bool] = lambda _: False) -> t
     return tuple(read_entry(root, path) for path in walk_paths(root, skip=skip))
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder that everybody can read, and those missing above it, whatever the umask.
+
+    A build may run under another user's id than ours: what it is to read must not depend on our umask.
+    """
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir()
+        folder.chmod(0o755)
+
+
 def copy_file(source: Path, target: Path, *, mode: int, digest: Digest) -> None:
     """Copy a file whose digest is known; what was hashed and what is written are the same bytes.
 
@@ -106,7 +117,7 @@ def copy_file(source: Path, target: Path, *, mode: int, digest: Digest) -> None:
         EvidenceInvalidError: the file is no longer what it was.
     """
     running = hashlib.sha256()
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    make_folder(target.parent)
     reading = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with os.fdopen(reading, "rb") as incoming, os.fdopen(writing, "wb") as outgoing:
@@ -126,7 +137,7 @@ def write_file(target: Path, data: bytes, *, mode: int, digest: Digest) -> None:
     """
     if not sha256_bytes(data).matches(digest):
         raise EvidenceInvalidError(f"changed while it was being used: {target.name}")
-    target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+    make_folder(target.parent)
     target.write_bytes(data)
     target.chmod(mode)
 
@@ -142,5 +153,5 @@ def copy_tree(entries: Iterable[Entry], root: Path, target: Path) -> None:
         if entry.digest is not None:
             copy_file(root / entry.path, place, mode=entry.mode, digest=entry.digest)
         else:
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+            make_folder(place.parent)
             Path(place).symlink_to(entry.link)
