@@ -141,10 +141,11 @@ def ship_the_rest() -> None:
 
 def try_the_gate() -> None:
     """Try five ways past it."""
-    chapter("Refused: a tampered artifact")
-    pratique("build", "-C", HARBOUR, "--output", RUN / "built")
-    artifact = next((RUN / "built").iterdir())
-    pratique("gate", "-C", HARBOUR, tamper(artifact, RUN / artifact.name), expect=REFUSED)
+    chapter("Refused: a tampered wheel")
+    markupsafe = WORK / "markupsafe"
+    pratique("build", "-C", markupsafe, "--output", RUN / "built")
+    wheel = next((RUN / "built").glob("*.whl"))
+    pratique("gate", "-C", markupsafe, tamper(wheel, RUN / wheel.name), expect=REFUSED)
 
     chapter("Refused: a dependency with a known vulnerability")
     pratique("ship", "-C", WORK / "negative/vulnerable", expect=REFUSED)
