@@ -22,6 +22,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, order=True):
         hashes: sha256 of the distribution file it was installed from, where a lock told us.
         requires: purls of the components of this catalogue that it depends on, sorted.
         missing: requirements that apply here, but that nothing in this catalogue meets, sorted.
+        source: name of the source package it was built from, where a distribution states one.
+        source_version: that source package's version, where it is not the component's own.
     """
 
     purl: str
@@ -34,6 +36,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, order=True):
     hashes: tuple[str, ...] = ()
     requires: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
+    source: str = ""
+    source_version: str = ""
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):

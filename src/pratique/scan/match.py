@@ -10,10 +10,12 @@ from packageurl import PackageURL
 from pratique.model.clock import format_time
 from pratique.model.finding import Finding, Result, Severity
 from pratique.scan.versions import (
-    ECOSYSTEM_OF_PURL_TYPE,
     VERSION_KEYS,
     UnorderableError,
+    ecosystem_of,
     package_key,
+    package_name,
+    releases_of,
     without_local,
 )
 
@@ -128,15 +130,10 @@ def match(
         except ValueError:
             unknown.append(Unknown(component.purl, "not a package URL"))
             continue
-        ecosystem = ECOSYSTEM_OF_PURL_TYPE.get(purl.type, purl.type)
+        ecosystem = ecosystem_of(purl)
         ecosystems[ecosystem] = ecosystems.get(ecosystem, 0) + 1
-        if ecosystem not in VERSION_KEYS:
-            problems = [f"versions of ecosystem {ecosystem} cannot be ordered"]
-        elif ecosystem not in database.info.ecosystems:
-            problems = [f"the database holds no advisories for {ecosystem}"]
-        else:
-            found, problems = _match_one(component.purl, purl, ecosystem, database)
-            findings += found
+        found, problems = _match_one(component, purl, ecosystem, database)
+        findings += found
         checked += not problems
         unknown += [Unknown(component.purl, problem) for problem in problems]
     return MatchReport(
@@ -163,23 +160,34 @@ def _age_problem(info: DatabaseInfo, now: datetime, max_age: timedelta) -> list[
 
 
 def _match_one(
-    text: str, purl: PackageURL, ecosystem: str, database: Database
+    component: Component, purl: PackageURL, ecosystem: str, database: Database
 ) -> tuple[list[Vulnerability], list[str]]:
-    name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
-    entries = database.lookup(ecosystem, package_key(ecosystem, name))
+    if ecosystem not in VERSION_KEYS:
+        return [], [f"versions of ecosystem {ecosystem} cannot be ordered"]
+    releases = releases_of(purl)
+    if releases is None:
+        return [], [f"the package URL does not say of which release of {ecosystem} it is"]
+    if not any(release in database.info.ecosystems for release in releases):
+        return [], [f"the database holds no advisories for {releases[0]}"]
+    # Distributions publish their advisories under the source package's name and version.
+    name = component.source or package_name(purl)
+    entries = [
+        entry for release in releases for entry in database.lookup(release, package_key(ecosystem, name))
+    ]
     if not entries:
         return [], []
-    version = purl.version or ""
+    version = component.source_version or purl.version or ""
+    # A local build of a release (2.1+cu118) is taken to have the flaws of that release as well.
+    forms = {version, without_local(version)} if ecosystem == "PyPI" else {version}
     try:
-        # A local build of a release (2.1+cu118) is taken to have the flaws of that release as well.
-        keys = {VERSION_KEYS[ecosystem](form).hex() for form in (version, without_local(version))}
+        keys = {VERSION_KEYS[ecosystem](form).hex() for form in forms}
     except UnorderableError as error:
         keys = set()
         problems = [f"{error}, and there are advisories for {name}"]
     else:
         problems = []
     affecting = [entry for entry in entries if _is_affected(entry, keys, version)]
-    findings = [_vulnerability(text, group, keys, database) for group in _groups(affecting)]
+    findings = [_vulnerability(component.purl, group, keys, database) for group in _groups(affecting)]
     settled = {identifier for entry in affecting for identifier in (entry.id, *entry.aliases)}
     problems += [
         f"{entry.id} ({entry.source}) cannot be judged: {entry.affected.problem}"

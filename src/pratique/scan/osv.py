@@ -14,7 +14,13 @@ from pratique.errors import MalformedError
 from pratique.model.finding import Severity
 from pratique.scan.cvss import base_score, severity_of_score
 from pratique.scan.ranges import Interval, intervals
-from pratique.scan.versions import ECOSYSTEM_SPELLINGS, VERSION_KEYS, UnorderableError, package_key
+from pratique.scan.versions import (
+    VERSION_KEYS,
+    UnorderableError,
+    base_ecosystem,
+    package_key,
+    stored_ecosystem,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -96,14 +102,12 @@ def _package(entry: Mapping[str, Any]) -> tuple[str, str] | None:
     ecosystem, name = package.get("ecosystem"), package.get("name")
     if not isinstance(ecosystem, str) or not isinstance(name, str) or not ecosystem or not name:
         return None
-    # "Debian:12" is release 12 of Debian; which release applies is the ecosystem's own matter.
-    ecosystem = ecosystem.partition(":")[0]
-    ecosystem = ECOSYSTEM_SPELLINGS.get(ecosystem.lower(), ecosystem)
+    ecosystem = stored_ecosystem(ecosystem)
     return ecosystem, package_key(ecosystem, name)
 
 
 def _affected(ecosystem: str, entry: Mapping[str, Any]) -> Affected:
-    version_key = VERSION_KEYS.get(ecosystem)
+    version_key = VERSION_KEYS.get(base_ecosystem(ecosystem))
     if version_key is None:
         return Affected(problem=f"versions of ecosystem {ecosystem[:40]} cannot be ordered")
     found: list[Interval] = []

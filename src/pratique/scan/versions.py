@@ -1,107 +1,141 @@
-"""Version keys: bytes that sort as an ecosystem orders its versions, computed once and compared for ever.
+"""Ecosystems: which of `orders` sorts their versions, how they spell names, and where a purl belongs.
 
-PyPI follows PEP 440 ("Version Scheme", summary of permitted suffixes and relative ordering); Go, npm and
-crates.io follow Semantic Versioning 2.0.0 §11. Whatever else an ecosystem does is not guessed at.
+A version key is bytes that sort as the ecosystem orders its versions, computed once and compared for ever.
+An ecosystem that is not in the table is not guessed at.
 """
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+
+from pratique.scan.orders.alpine import alpine_key
+from pratique.scan.orders.composer import composer_key
+from pratique.scan.orders.debian import debian_key
+from pratique.scan.orders.encoding import UnorderableError
+from pratique.scan.orders.maven import maven_key
+from pratique.scan.orders.pep440 import pep440_key, without_local
+from pratique.scan.orders.rpm import rpm_key
+from pratique.scan.orders.rubygems import rubygems_key
+from pratique.scan.orders.semver import nuget_key, semver_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from packageurl import PackageURL
+
+__all__ = [
+    "ECOSYSTEM_SPELLINGS",
+    "LOWEST",
+    "VERSION_KEYS",
+    "UnorderableError",
+    "base_ecosystem",
+    "ecosystem_of",
+    "package_key",
+    "package_name",
+    "pep440_key",
+    "releases_of",
+    "semver_key",
+    "stored_ecosystem",
+    "without_local",
+]
+
 LOWEST: Final = b""
-_MAX_INT_BYTES = 250
-_SEMVER = re.compile(
-    r"v?(0|[1-9]\d{0,599})\.(0|[1-9]\d{0,599})\.(0|[1-9]\d{0,599})"
-    r"(?:-([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?\Z",
-    re.ASCII,
-)
-_PRE = {"a": b"\x01", "b": b"\x02", "rc": b"\x03"}
-
-
-class UnorderableError(ValueError):
-    """A version that its ecosystem's rules cannot order."""
-
-
-def pep440_key(text: str) -> bytes:
-    """Give the sort key of a PEP 440 version, local segment included.
-
-    Raises:
-        UnorderableError: not a PEP 440 version.
-    """
-    try:
-        version = Version(text)
-    except InvalidVersion as error:
-        raise UnorderableError(f"{text[:80]!r} is not a PEP 440 version") from error
-    release = list(version.release)
-    while release and release[-1] == 0:
-        release.pop()
-    key = _integer(version.epoch) + b"".join(map(_integer, release)) + b"\x00"
-    if version.pre:
-        key += _PRE[version.pre[0]] + _integer(version.pre[1])
-    else:  # a bare development release comes before the pre-releases, a final release after them
-        key += b"\x00" if version.post is None and version.dev is not None else b"\xff"
-    key += b"\x00" if version.post is None else _integer(version.post)
-    key += b"\xff" if version.dev is None else _integer(version.dev)
-    for segment in version.local.split(".") if version.local else ():
-        key += b"\x02" + _integer(int(segment)) if segment.isdigit() else b"\x01" + segment.encode() + b"\x00"
-    return key + b"\x00"
-
-
-def semver_key(text: str) -> bytes:
-    """Give the sort key of a semantic version; a leading `v` and build metadata carry no order.
-
-    Raises:
-        UnorderableError: not a semantic version.
-    """
-    found = _SEMVER.match(text)
-    if not found:
-        raise UnorderableError(f"{text[:80]!r} is not a semantic version")
-    key = b"".join(_integer(int(part)) for part in found.groups()[:3])
-    if found.group(4) is None:
-        return key + b"\xff"
-    for part in found.group(4).split("."):
-        key += b"\x01" + _integer(int(part)) if part.isdigit() else b"\x02" + part.encode() + b"\x00"
-    return key + b"\x00"
-
-
-def without_local(text: str) -> str:
-    """Give the public part of a PEP 440 version: `2.1+cu118` → `2.1`; any other text as it is."""
-    try:
-        return Version(text).public
-    except InvalidVersion:
-        return text
-
 
 VERSION_KEYS: Final[dict[str, Callable[[str], bytes]]] = {
     "PyPI": pep440_key,
     "Go": semver_key,
     "npm": semver_key,
     "crates.io": semver_key,
+    "Debian": debian_key,
+    "Ubuntu": debian_key,
+    "Alpine": alpine_key,
+    "Red Hat": rpm_key,
+    "Rocky Linux": rpm_key,
+    "AlmaLinux": rpm_key,
+    "Maven": maven_key,
+    "NuGet": nuget_key,
+    "RubyGems": rubygems_key,
+    "Packagist": composer_key,
 }
 """The ecosystems whose versions we can order, by their OSV names."""
 
 ECOSYSTEM_SPELLINGS: Final = {name.lower(): name for name in VERSION_KEYS}
-ECOSYSTEM_OF_PURL_TYPE: Final = {"pypi": "PyPI", "golang": "Go", "npm": "npm", "cargo": "crates.io"}
+_OF_PURL_TYPE: Final = {
+    "pypi": "PyPI",
+    "golang": "Go",
+    "npm": "npm",
+    "cargo": "crates.io",
+    "maven": "Maven",
+    "nuget": "NuGet",
+    "gem": "RubyGems",
+    "composer": "Packagist",
+}
+_OF_DISTRIBUTION: Final = {
+    ("deb", "debian"): "Debian",
+    ("deb", "ubuntu"): "Ubuntu",
+    ("apk", "alpine"): "Alpine",
+    ("rpm", "redhat"): "Red Hat",
+    ("rpm", "rocky"): "Rocky Linux",
+    ("rpm", "almalinux"): "AlmaLinux",
+}
+_BY_RELEASE: Final = frozenset(_OF_DISTRIBUTION.values())
+
+
+def ecosystem_of(purl: PackageURL) -> str:
+    """Give a package's ecosystem by its OSV name, or the purl's type where we know none."""
+    distribution = _OF_DISTRIBUTION.get((purl.type, purl.namespace or ""))
+    return distribution or _OF_PURL_TYPE.get(purl.type, purl.type)
+
+
+def base_ecosystem(ecosystem: str) -> str:
+    """Give an OSV ecosystem without its release: `Debian:12` → `Debian`."""
+    return ecosystem.partition(":")[0]
+
+
+def stored_ecosystem(text: str) -> str:
+    """Give the spelling under which an advisory's ecosystem is stored; releases stay where they matter."""
+    base, separator, release = text.partition(":")
+    base = ECOSYSTEM_SPELLINGS.get(base.lower(), base)
+    return f"{base}{separator}{release}" if base in _BY_RELEASE and release else base
+
+
+def releases_of(purl: PackageURL) -> tuple[str, ...] | None:
+    """Give the stored ecosystems that speak of a package; None where it does not say of which release it is.
+
+    A fix has another version in every release of a distribution, so guessing one would be wrong either way.
+    """
+    ecosystem = ecosystem_of(purl)
+    if ecosystem not in _BY_RELEASE:
+        return (ecosystem,)
+    release = dict(purl.qualifiers).get("distro", "").rpartition("-")[2]
+    if not release or not release[0].isdigit():
+        return None
+    match ecosystem:
+        case "Debian":
+            names = [release.partition(".")[0]]
+        case "Ubuntu":
+            names = [release, f"{release}:LTS"]
+        case "Alpine":
+            names = ["v" + ".".join(release.split(".")[:2])]
+        case "Red Hat":
+            return None  # its OSV releases are CPEs
+        case _:
+            names = [release.partition(".")[0]]
+    return (*(f"{ecosystem}:{name}" for name in names), ecosystem)
 
 
 def package_key(ecosystem: str, name: str) -> str:
     """Give the one spelling under which an ecosystem's package is stored and looked up."""
     if ecosystem == "PyPI":
         return canonicalize_name(name)
-    # purl-spec lower-cases `pkg:golang`, so both sides meet there.
-    return name.lower() if ecosystem == "Go" else name
+    # purl-spec lower-cases `pkg:golang` and `pkg:composer`, NuGet ids have no case: both sides meet there.
+    return name.lower() if ecosystem in {"Go", "NuGet", "Packagist"} else name
 
 
-def _integer(value: int) -> bytes:
-    """Write a natural number so that bytes sort as numbers do: length first, never 0 or 255."""
-    length = (value.bit_length() + 7) // 8
-    if length > _MAX_INT_BYTES:
-        raise UnorderableError("a version with a number too large to be one")
-    return bytes([length + 1]) + value.to_bytes(length, "big")
+def package_name(purl: PackageURL) -> str:
+    """Give the name that OSV knows a package by."""
+    if not purl.namespace or (purl.type, purl.namespace) in _OF_DISTRIBUTION:
+        return purl.name
+    return f"{purl.namespace}{':' if purl.type == 'maven' else '/'}{purl.name}"

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from pratique.errors import ConfigError, CouldNotCheckError, EvidenceInvalidError, MalformedError
@@ -306,7 +307,7 @@ def test_predicate_carries_the_published_members_and_the_coverage(tmp_path: Path
     vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:N/I:N/A:H"
     report = run(
         tmp_path,
-        ["pkg:pypi/demo@1", "pkg:maven/x/y@1"],
+        ["pkg:pypi/demo@1", "pkg:hex/y@1"],
         source(tmp_path, record("X-1", ranges=BELOW_2, severity=[{"type": "CVSS_V3", "score": vector}])),
     )
     predicate = vulns_predicate(report, started=DAY, finished=DAY + timedelta(seconds=2))
@@ -325,7 +326,7 @@ def test_predicate_carries_the_published_members_and_the_coverage(tmp_path: Path
     coverage = predicate[COVERAGE]
     assert (coverage["components"], coverage["checked"]) == (2, 1)
     assert coverage["unknown"] == [
-        {"subject": "pkg:maven/x/y@1", "reason": "versions of ecosystem maven cannot be ordered"}
+        {"subject": "pkg:hex/y@1", "reason": "versions of ecosystem hex cannot be ordered"}
     ]
     assert coverage["database"]["oldestSourceDate"] == "2026-11-23T00:00:00Z"
     assert predicate["scanner"]["db"]["digest"] == coverage["database"]["digest"]
@@ -448,3 +449,43 @@ def test_example_advisories_say_what_is_publicly_known(tmp_path: Path) -> None:
         found[finding.purl.removeprefix("pkg:pypi/")][finding.id] = finding.fixed_versions[0]
     assert found == known
     assert all(finding.severity is not Severity.UNKNOWN for finding in report.findings)
+
+
+def test_a_distributions_fixes_are_judged_by_its_release_and_source_package(tmp_path: Path) -> None:
+    def fixed(identifier: str, ecosystem: str, version: str) -> dict[str, Any]:
+        events = ordered({"introduced": "0"}, {"fixed": version})
+        return record(identifier, "libx", ecosystem=ecosystem, ranges=events)
+
+    data = source(
+        tmp_path, fixed("DSA-1", "Debian:12", "1.2-1+deb12u1"), fixed("DSA-2", "Debian:13", "1.9-1")
+    )
+    import_advisories([data], tmp_path / "a.sqlite")
+    binary = Component(
+        purl="pkg:deb/debian/libx1@2:7?arch=amd64&distro=debian-12",
+        name="libx1",
+        version="2:7",
+        source="libx",
+        source_version="1.2-1",
+    )
+    unfixed, mended = binary, msgspec.structs.replace(binary, source_version="1.2-1+deb12u1")
+    nowhere = msgspec.structs.replace(binary, purl="pkg:deb/debian/libx1@2:7?arch=amd64")
+    other = msgspec.structs.replace(binary, purl="pkg:deb/debian/libx1@2:7?distro=debian-11")
+    with Database.open(tmp_path / "a.sqlite") as database:
+        reports = [
+            match([item], database, now=DAY, max_age=YEAR) for item in (unfixed, mended, nowhere, other)
+        ]
+    assert [[finding.id for finding in report.findings] for report in reports] == [["DSA-1"], [], [], []]
+    assert [[item.reason for item in report.unknown] for report in reports] == [
+        [],
+        [],
+        ["the package URL does not say of which release of Debian it is"],
+        ["the database holds no advisories for Debian:11"],
+    ]
+
+
+def test_a_debian_version_with_a_plus_is_not_a_local_build_of_another(tmp_path: Path) -> None:
+    # 1.0+dfsg-1 is later than the fix in 1.0-2; its part before the plus, 1.0, is not
+    events = ordered({"introduced": "0"}, {"fixed": "1.0-2"})
+    data = source(tmp_path, record("DSA-1", "x", ecosystem="Debian:12", ranges=events))
+    report = run(tmp_path, ["pkg:deb/debian/x@1.0%2Bdfsg-1?distro=debian-12"], data)
+    assert (report.findings, report.unknown) == ((), ())
