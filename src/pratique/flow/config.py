@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - msgspec reads the annotations
-import re
 import tomllib
 from pathlib import Path  # noqa: TC003 - msgspec reads the annotations of Project
 from typing import Any, Literal
 
 import msgspec
 
-from pratique.deploy.plan import Service
 from pratique.deploy.quorum import Rule
 from pratique.errors import ConfigError
+from pratique.flow.environment_config import (
+    NAME,
+    EnvironmentConfig,
+    ServiceConfig,
+    check_environments,
+)
 from pratique.policy.settings import typed
 
 FILE_NAME = "pratique.toml"
 _MAX_BYTES = 1024 * 1024
-_NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?\Z")
+_MAX_BUILD_SECONDS = 24 * 3600
 
 
 class SourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -89,24 +93,6 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     data: dict[str, Any] = {}
     rules: str | None = None
     folder: str | None = None
-
-
-class EnvironmentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[environments.X]`: a place where artifacts are deployed, and who must agree.
-
-    Attributes:
-        kind: how it is deployed to.
-        path: where; relative to the state directory.
-        quorum: the approvals owed, all rules together.
-        approval_hours: how long an approval holds.
-        service: absent where the artifact is only put in place.
-    """
-
-    kind: Literal["directory"]
-    path: str
-    quorum: tuple[Rule, ...]
-    approval_hours: int = 72
-    service: Service | None = None
 
 
 class ProjectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -213,10 +199,9 @@ def parse_config(table: dict[str, Any], *, what: str) -> Config:
         raise ConfigError(f"{what}: policy.folder is a whole policy: put data and rules there")
     if not config.scan.advisories:
         raise ConfigError(f"{what}: scan.advisories is empty, so nothing could ever be found")
-    if not _NAME.match(config.project.name):
+    if not NAME.match(config.project.name):
         raise ConfigError(f"{what}: project.name {config.project.name!r} is not a lower-case name")
-    for name, environment in config.environments.items():
-        _check_environment(name, environment, what)
+    check_environments(config.project.name, config.environments, what)
     return config
 
 
@@ -228,20 +213,8 @@ def _check_build(build: BuildConfig, what: str) -> None:
             f"{what}: build.dependencies belongs to recipe python-app, and is required there",
             hint="an application without dependencies has an empty lock file",
         )
-    if build.timeout_seconds < 1:
-        raise ConfigError(f"{what}: build.timeout_seconds must be at least 1")
-
-
-def _check_environment(name: str, environment: EnvironmentConfig, what: str) -> None:
-    if not _NAME.match(name):
-        raise ConfigError(f"{what}: environment name {name!r} is not a lower-case name")
-    if not environment.quorum:
-        raise ConfigError(
-            f"{what}: environments.{name}.quorum is empty, so nobody would have to agree",
-            hint='for example quorum = [{ role = "approver", count = 2 }]',
-        )
-    if environment.approval_hours < 1:
-        raise ConfigError(f"{what}: environments.{name}.approval_hours must be at least 1")
+    if not 1 <= build.timeout_seconds <= _MAX_BUILD_SECONDS:
+        raise ConfigError(f"{what}: build.timeout_seconds must be 1 to {_MAX_BUILD_SECONDS}")
 
 
 _TABLES = (
@@ -254,6 +227,6 @@ _TABLES = (
     PolicyConfig,
     EnvironmentConfig,
     Rule,
-    Service,
+    ServiceConfig,
 )
 _KNOWN_KEYS = sorted({field for table in _TABLES for field in table.__struct_fields__})

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pratique.flow.artifact import Artifact
-    from pratique.flow.config import EnvironmentConfig, Project
+    from pratique.flow.config import Project
+    from pratique.flow.environment_config import EnvironmentConfig
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
 
@@ -85,7 +86,7 @@ def propose(
         path=environment_path(workspace, config),
         artifact_name=artifact.name,
         artifact=artifact.digest,
-        service=config.service,
+        service=config.planned_service(),
     )
     return Proposal(qualified(project, name), config, artifact, decision, plan)
 

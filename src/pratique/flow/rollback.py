@@ -60,7 +60,7 @@ def rollback(workspace: Workspace, project: Project, environment: str | None, to
         artifact_name=artifact.name,
         artifact=artifact.digest,
         action="rollback",
-        service=config.service,
+        service=config.planned_service(),
     )
     return carry_out(workspace, Basis(plan, artifact, decided.evidence, earlier.approvals))
 

@@ -12,10 +12,10 @@ from pratique.deploy.plan import DeploymentPlan, deployment_id
 from pratique.deploy.record import Grounds, make_record
 from pratique.deploy.rollout import Facts, roll_out
 from pratique.deploy.target.directory import DirectoryTarget
-from pratique.errors import InfrastructureError
+from pratique.errors import InfrastructureError, UsageError
 from pratique.flow.artifact import Artifact, artifact_file
 from pratique.flow.consent import person_of, requester
-from pratique.flow.deployments import environment_of
+from pratique.flow.deployments import environment_of, ledger_of
 from pratique.flow.progress import Outcome
 from pratique.model import predicate
 from pratique.trust.statement import Subject
@@ -78,6 +78,7 @@ def carry_out(workspace: Workspace, basis: Basis) -> Deployed:
         UsageError: the environment's directory holds something that is not ours.
     """
     plan, artifact = basis.plan, basis.artifact
+    _refuse_occupied(workspace, plan)
     workspace.progress.begin("deploy", f"{artifact.name} to {plan.environment}")
     workspace.blobs.put(plan.encode())
     recorder = _Recorder(workspace, basis)
@@ -111,6 +112,16 @@ def carry_out(workspace: Workspace, basis: Basis) -> Deployed:
         approvers=", ".join(sorted(person_of(workspace, approval) for approval in basis.approvals)),
         url=url,
     )
+
+
+def _refuse_occupied(workspace: Workspace, plan: DeploymentPlan) -> None:
+    """Keep two projects of one state directory from deploying over each other."""
+    for other in ledger_of(workspace).values():
+        if other.name != plan.environment and other.live and other.live.by.path == plan.path:
+            raise UsageError(
+                f"{plan.path} is where {other.name} is deployed, so {plan.environment} cannot be",
+                hint="give each environment a path of its own in pratique.toml",
+            )
 
 
 class _Recorder:
@@ -152,6 +163,7 @@ class _Recorder:
         )
         subject = Subject(basis.artifact.name, basis.artifact.digest.digest_set)
         self._workspace.record("deployer", predicate.DEPLOYMENT, record.to_predicate(), [subject])
+        self._known = phase
 
     def newest_evidence(self) -> Digest:
         """Give the evidence digest of the environment's newest record, which is this deployment's."""

@@ -17,8 +17,8 @@ from pratique.ledger.drift import Drift, NotSeen, Seen, compare
 from pratique.ledger.fold import where
 
 if TYPE_CHECKING:
-    from pratique.deploy.plan import Service
     from pratique.flow.config import Project
+    from pratique.flow.environment_config import ServiceConfig
     from pratique.flow.workspace import Workspace
     from pratique.ledger.fold import Environment, Serving
     from pratique.model.digest import Digest
@@ -80,7 +80,7 @@ def stop_service(workspace: Workspace, project: Project, environment: str | None
     return qualified(project, name)
 
 
-def _look(path: Path, service: Service | None) -> Seen | NotSeen:
+def _look(path: Path, service: ServiceConfig | None) -> Seen | NotSeen:
     target = DirectoryTarget(path)
     try:
         found = target.inspect()

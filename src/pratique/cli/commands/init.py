@@ -31,7 +31,7 @@ licence = "CC-BY-4.0"
 
 [environments.production]
 kind = "directory"
-path = "deployed/production"       # below the state directory
+path = "deployed/{name}"  # below the state directory
 quorum = [{{ role = "approver", count = 2 }}]
 
 # [environments.production.service] # runs in the release's folder
