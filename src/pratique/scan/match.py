@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
-from packageurl import PackageURL
 
+from pratique.errors import MalformedError
 from pratique.model.clock import format_time
 from pratique.model.finding import Finding, Result, Severity
+from pratique.scan.purl import parse_purl
 from pratique.scan.versions import (
     VERSION_KEYS,
     UnorderableError,
@@ -22,6 +23,8 @@ from pratique.scan.versions import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
+
+    from packageurl import PackageURL
 
     from pratique.scan.component import Component
     from pratique.scan.database import Database, DatabaseInfo, Entry
@@ -126,8 +129,8 @@ def match(
     checked = 0
     for component in components:
         try:
-            purl = PackageURL.from_string(component.purl)
-        except ValueError:
+            purl = parse_purl(component.purl)
+        except MalformedError:
             unknown.append(Unknown(component.purl, "not a package URL"))
             continue
         ecosystem = ecosystem_of(purl)
