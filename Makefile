@@ -17,7 +17,7 @@ demo: fetch ## install, then ship two real programs with no network
 	tools/offline --try $(BIN)/python examples/demo.py
 
 test: install-dev fetch ## install, then run the tests
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 check: lint types imports docs ## everything but the tests
 
