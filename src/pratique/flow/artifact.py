@@ -52,6 +52,20 @@ def find_artifact(workspace: Workspace, project: Project | None, given: str | No
     return Artifact(str(digest), digest)
 
 
+def bring_artifact(workspace: Workspace, project: Project | None, given: str | None) -> Artifact:
+    """Find an artifact as `find_artifact` does, to look into it: the bytes of a file are kept.
+
+    Raises:
+        UsageError: neither a file nor a digest, nothing was built yet, or its bytes are not known.
+    """
+    if given is not None and Path(given).is_file():
+        return Artifact(Path(given).name, workspace.blobs.put_file(Path(given)))
+    found = find_artifact(workspace, project, given)
+    if not workspace.blobs.has(found.digest):
+        raise UsageError(f"the bytes of {found.digest} are not here", hint="name a file that has them")
+    return found
+
+
 def artifacts_of(workspace: Workspace, project: Project) -> list[Artifact]:
     """List what the builder says it built for a project, newest first."""
     builder = workspace.authority.signer("builder").identity

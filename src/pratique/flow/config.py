@@ -38,7 +38,8 @@ class BuildConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         recipe: what is made: one wheel, or a wheel with its locked dependencies as one application archive.
         source: what is built.
         tools: hashed lock file of the build tools.
-        dependencies: hashed lock file of what goes into the application archive (recipe `python-app`).
+        dependencies: hashed lock file of what goes into the application archive (recipe `python-app`); absent
+            if nothing does.
         inputs: folder where `pratique build fetch` puts locked files.
         timeout_seconds: wall-clock limit of one build.
     """
@@ -208,10 +209,10 @@ def parse_config(table: dict[str, Any], *, what: str) -> Config:
 def _check_build(build: BuildConfig, what: str) -> None:
     if (build.source.directory is None) == (build.source.sdist is None):
         raise ConfigError(f"{what}: [build.source] needs exactly one of directory, sdist")
-    if (build.recipe == "python-app") != (build.dependencies is not None):
+    if build.recipe != "python-app" and build.dependencies is not None:
         raise ConfigError(
-            f"{what}: build.dependencies belongs to recipe python-app, and is required there",
-            hint="an application without dependencies has an empty lock file",
+            f"{what}: build.dependencies belongs to recipe python-app",
+            hint='a wheel holds no dependencies: recipe = "python-app", or leave the lock out',
         )
     if not 1 <= build.timeout_seconds <= _MAX_BUILD_SECONDS:
         raise ConfigError(f"{what}: build.timeout_seconds must be 1 to {_MAX_BUILD_SECONDS}")

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 INPUTS = REPOSITORY / "examples" / "harbour" / "inputs"
@@ -56,6 +60,34 @@ quorum = [{{ role = "approver", count = 2 }}]
 """
 
 
+SERVICE = """
+[environments.shelf.service]
+command = ["{{python}}", "-S", "-m", "buoy", "{{port}}"]
+port = {port}
+health = "/healthz"
+start_seconds = 20
+stop_seconds = 5
+environment = {{ PYTHONPATH = "lib", PYTHONDONTWRITEBYTECODE = "1", SLOW = '0' }}
+"""
+
+PROGRAM = """\
+import http.server
+import os
+import sys
+import time
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+
+
+time.sleep(int(os.environ["SLOW"]))
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
+"""
+
+
 class Project:
     """A project in a git repository of its own, its state directory, and two approvers' keys."""
 
@@ -74,6 +106,9 @@ class Project:
 
     def write(self, name: str, text: str) -> None:
         (self.folder / name).write_text(text, encoding="utf-8")
+
+    def read(self, name: str) -> str:
+        return (self.folder / name).read_text(encoding="utf-8")
 
     def release(self, version: str) -> None:
         """Commit a version."""
@@ -130,6 +165,24 @@ def bare_project(tmp_path: Path) -> Project:
     if not any(INPUTS.glob("flit_core-*.whl")):
         pytest.skip("the examples' locked inputs are not here: make fetch")
     return Project(tmp_path)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@pytest.fixture
+def service(project: Project, socket_enabled: None) -> Iterator[Project]:  # noqa: ARG001 - to find a free port
+    """The project as an application that serves HTTP."""
+    config = project.read("pratique.toml").replace('recipe = "python-wheel"', 'recipe = "python-app"')
+    project.write("buoy/__main__.py", PROGRAM)
+    project.write("pratique.toml", config + SERVICE.format(port=free_port()))
+    project.release("1.0.0")
+    yield project
+    project.start("stop").communicate(timeout=60)
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("build/source", {}, "exactly one of directory, sdist"),
         ("build/source", {"directory": ".", "sdist": "x"}, "exactly one of directory, sdist"),
         ("build/dependencies", "requirements.lock", "belongs to recipe python-app"),
-        ("build/recipe", "python-app", "belongs to recipe python-app"),
+        ("build/timeout_seconds", 10**12, "1 to 86400"),
         ("build/timeout_seconds", 0, "timeout_seconds"),
         ("environments/production/kind", "moon", "kind"),
         ("environments/production/quorum", [], "quorum is empty"),

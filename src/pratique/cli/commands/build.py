@@ -26,9 +26,11 @@ def command(session: Session, *, output: Path | None) -> None:
         return
     from pratique.flow.artifact import copy_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.build import build, prepare  # noqa: PLC0415
+    from pratique.flow.turn import turn  # noqa: PLC0415
 
     workspace, project = session.open()
-    built = build(workspace, project, prepare(workspace, project))
+    with turn(workspace, project):
+        built = build(workspace, project, prepare(workspace, project))
     copied = copy_artifact(workspace, built.artifact, output) if output else None
     body = {
         "artifact": {"name": built.artifact.name, "digest": str(built.artifact.digest)},

@@ -22,6 +22,7 @@ def command(session: Session, *, artifact: str | None, environment: str | None, 
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.consent import consent_to, propose  # noqa: PLC0415
     from pratique.flow.deploy import gate_and_deploy  # noqa: PLC0415
+    from pratique.flow.turn import turn  # noqa: PLC0415
 
     workspace, project = session.open()
     found = find_artifact(workspace, project, artifact)
@@ -44,7 +45,8 @@ def command(session: Session, *, artifact: str | None, environment: str | None, 
             lambda: click.echo(f"{what}\n  approvals  {f'missing: {missing}' if missing else 'complete'}"),
         )
         return
-    deployed = gate_and_deploy(workspace, project, environment, found)
+    with turn(workspace, project):
+        deployed = gate_and_deploy(workspace, project, environment, found)
 
     def human() -> None:
         for line in deployed_lines(deployed):

@@ -19,11 +19,13 @@ def command(session: Session) -> int:
     """
     from pratique.flow.build import build, prepare  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.rebuild import rebuild  # noqa: PLC0415
+    from pratique.flow.turn import turn  # noqa: PLC0415
 
     workspace, project = session.open()
-    workbench = prepare(workspace, project)
-    built = build(workspace, project, workbench)
-    result = rebuild(workspace, workbench, built)
+    with turn(workspace, project):
+        workbench = prepare(workspace, project)
+        built = build(workspace, project, workbench)
+        result = rebuild(workspace, workbench, built)
     body = {
         "artifact": {"name": built.artifact.name, "digest": str(built.artifact.digest)},
         "evidence": str(result.evidence),

@@ -19,10 +19,12 @@ def command(session: Session, *, environment: str | None, to: str | None) -> Non
     policy decides again: an artifact that has become vulnerable is refused.
     """
     from pratique.flow.rollback import rollback  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.turn import turn  # noqa: PLC0415
 
     target = given_digest(to) if to is not None else None
     workspace, project = session.open()
-    deployed = rollback(workspace, project, environment, target)
+    with turn(workspace, project):
+        deployed = rollback(workspace, project, environment, target)
 
     def human() -> None:
         for line in deployed_lines(deployed):

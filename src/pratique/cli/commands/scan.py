@@ -12,16 +12,17 @@ from pratique.errors import ExitCode
 @click.argument("artifact", required=False)
 @session_options
 def command(session: Session, *, artifact: str | None) -> int:
-    """List what is in ARTIFACT (by default the newest build), and match it against the advisories.
+    """List what is in ARTIFACT, and match it against the advisories.
 
-    Journals a CycloneDX SBOM and a vulnerability report. What could not be judged is listed as unknown, and
-    then the exit code is 3: unknown is not clean. Whether findings matter is for the gate.
+    ARTIFACT is a file or a digest; by default the newest build. Journals a CycloneDX SBOM and a vulnerability
+    report. What could not be judged is listed as unknown, and then the exit code is 3: unknown is not clean.
+    Whether findings matter is for the gate.
     """
-    from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.artifact import bring_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.scan import scan  # noqa: PLC0415
 
     workspace, project = session.open()
-    found = find_artifact(workspace, project, artifact)
+    found = bring_artifact(workspace, project, artifact)
     scanned = scan(workspace, project, found)
     body = {
         "artifact": {"name": found.name, "digest": str(found.digest)},

@@ -34,15 +34,17 @@ def command(session: Session, *, environment: str | None, approve_with: tuple[Pa
     interruption, or after the approvals, run it again.
     """
     from pratique.flow.ship import Arrival, ship  # noqa: PLC0415 - pulls in everything
+    from pratique.flow.turn import turn  # noqa: PLC0415
 
     workspace, project = session.open()
-    shipped = ship(
-        workspace,
-        project,
-        environment=environment,
-        approve_with=approve_with,
-        passphrase_for=passphrase_for,
-    )
+    with turn(workspace, project):
+        shipped = ship(
+            workspace,
+            project,
+            environment=environment,
+            approve_with=approve_with,
+            passphrase_for=passphrase_for,
+        )
     session.emit(_body(shipped), lambda: _summary(shipped))
     return {
         Arrival.LIVE: ExitCode.PASSED,
