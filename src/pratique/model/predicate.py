@@ -14,6 +14,7 @@ VSA: Final = "https://slsa.dev/verification_summary/v1"
 SBOM: Final = "https://cyclonedx.org/bom"
 VULNS: Final = "https://in-toto.io/attestation/vulns/v0.2"
 RUNNER_POSTURE: Final = f"{_OWN}/runner-posture/v1"
+RUNNER_BASELINE: Final = f"{_OWN}/runner-baseline/v1"
 REBUILD: Final = f"{_OWN}/rebuild/v1"
 APPROVAL: Final = f"{_OWN}/approval/v1"
 DEPLOYMENT: Final = f"{_OWN}/deployment/v1"
@@ -26,6 +27,7 @@ SHORT_NAMES: Final = {
     "sbom": SBOM,
     "vulns": VULNS,
     "runner-posture": RUNNER_POSTURE,
+    "runner-baseline": RUNNER_BASELINE,
     "rebuild": REBUILD,
     "approval": APPROVAL,
     "deployment": DEPLOYMENT,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pratique.model.finding import Finding, Result, Severity
-from pratique.runner.probe import Probe, UnreadableError
+from pratique.runner.probe import Probe, UnreadableError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,8 +69,8 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
             result=outcome.result,
             severity=self.contained if profile.contained else self.whole,
             title=self.title,
-            detail=outcome.detail[:_MAX_DETAIL],
-            location=outcome.location,
+            detail=printable(outcome.detail[:_MAX_DETAIL]),
+            location=printable(outcome.location),
             fix=self.fix if outcome.result in {Result.FAIL, Result.UNKNOWN} else "",
         )
 

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pratique.runner.check import Profile
+from pratique.runner.identity import identity_digest
 from pratique.runner.probe import UnreadableError
 
 if TYPE_CHECKING:
@@ -50,16 +51,42 @@ def detect_profile(probe: Probe) -> Profile:
 
 
 def describe(probe: Probe) -> dict[str, str]:
-    """Give kernel, operating system, machine, user and virtualization; `unknown` for what cannot be read."""
-    release = dict(line.split("=", 1) for line in _text(probe, "/etc/os-release").splitlines() if "=" in line)
+    """Give kernel, operating system, machine, user and the like; `unknown` for what cannot be read.
+
+    By `identity` and `boot` a later measurement knows the same machine, not restarted since.
+    """
+    try:
+        release = os_release(probe)
+    except UnreadableError:
+        release = {}
     return {
         "kernel": _text(probe, "/proc/sys/kernel/osrelease").strip() or "unknown",
-        "os": release.get("PRETTY_NAME", "").strip('"') or "unknown",
+        "os": release.get("PRETTY_NAME") or "unknown",
         "machine": _text(probe, "/proc/sys/kernel/arch").strip() or "unknown",
         "user": _user(probe),
         "virtualization": _virtualization(probe),
         "detectedProfile": detect_profile(probe).value,
+        "identity": _identity(probe),
+        "boot": _text(probe, "/proc/sys/kernel/random/boot_id").strip() or "unknown",
     }
+
+
+def os_release(probe: Probe) -> dict[str, str]:
+    """Give the operating system's own words about itself (os-release(5)).
+
+    Raises:
+        UnreadableError: they cannot be read.
+    """
+    lines = probe.read("/etc/os-release").splitlines()
+    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
+    return {name: value.strip("\"' ") for name, value in pairs}
+
+
+def _identity(probe: Probe) -> str:
+    try:
+        return str(identity_digest(probe))
+    except UnreadableError:
+        return "unknown"
 
 
 def _user(probe: Probe) -> str:

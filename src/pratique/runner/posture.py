@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pratique.model.clock import Clock
+    from pratique.model.digest import Digest
     from pratique.runner.check import Profile
     from pratique.runner.probe import Probe
 
 
+Phase = Literal["before-build", "after-build"]
+
+
 class Posture(msgspec.Struct, frozen=True, kw_only=True):
-    """What was seen, when, for which build."""
+    """What was seen, when, for which build; `baseline` is the evidence that it was compared with."""
 
     profile: Profile
     findings: tuple[Finding, ...]
@@ -29,6 +33,8 @@ class Posture(msgspec.Struct, frozen=True, kw_only=True):
     measured_at: datetime
     invocation_id: str
     nonce: str
+    phase: Phase = "before-build"
+    baseline: Digest | None = None
 
     def count(self, result: Result) -> int:
         """Tell how many checks came to a result."""
@@ -36,7 +42,14 @@ class Posture(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(
-    probe: Probe, *, profile: Profile | None = None, clock: Clock, invocation_id: str, nonce: str
+    probe: Probe,
+    *,
+    profile: Profile | None = None,
+    clock: Clock,
+    invocation_id: str,
+    nonce: str,
+    phase: Phase = "before-build",
+    baseline: Digest | None = None,
 ) -> Posture:
     """Run every check.
 
@@ -46,6 +59,8 @@ def measure(
         clock: gives the time of measurement.
         invocation_id: the build that this is measured for.
         nonce: fresh random text from whoever started the build, so that an old measurement cannot be reused.
+        phase: before anything of the project runs, or once its build is over.
+        baseline: digest of the evidence that `probe.baseline` was read from.
     """
     chosen = profile or detect_profile(probe)
     return Posture(
@@ -55,14 +70,17 @@ def measure(
         measured_at=clock(),
         invocation_id=invocation_id,
         nonce=nonce,
+        phase=phase,
+        baseline=baseline,
     )
 
 
 def predicate(posture: Posture) -> dict[str, Any]:
     """Write a posture as the predicate of a runner-posture/v1 statement."""
     counts = Counter(finding.result for finding in posture.findings)
+    compared = {"baseline": {"digest": posture.baseline.digest_set}} if posture.baseline else {}
     return {
-        "phase": "before-build",
+        "phase": posture.phase,
         "profile": posture.profile.value,
         "measuredAt": format_time(posture.measured_at),
         "invocationId": posture.invocation_id,
@@ -75,4 +93,5 @@ def predicate(posture: Posture) -> dict[str, Any]:
             "notApplicable": counts[Result.NOT_APPLICABLE],
             "unknown": counts[Result.UNKNOWN],
         },
+        **compared,
     }

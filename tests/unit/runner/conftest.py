@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,9 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-STATUS = """Name:\tpython
+    from pratique.runner.baseline import Baseline
+
+NOW = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
+ME = os.getuid() or 1000  # the tree's owner, whoever runs the tests
+STATUS = f"""Name:\tpython
 Umask:\t0022
-Uid:\t1000\t1000\t1000\t1000
+Pid:\t100
+PPid:\t50
+Uid:\t{ME}\t{ME}\t{ME}\t{ME}
 Gid:\t1000\t1000\t1000\t1000
 Groups:\t1000
 CapEff:\t0000000000000000
@@ -39,7 +46,15 @@ SYSCTLS = {
     "kernel/core_pattern": "core",
     "kernel/osrelease": "6.12.0-test",
     "kernel/arch": "x86_64",
+    "kernel/hostname": "forge",
+    "kernel/random/boot_id": "9a8b7c6d-0000-4000-8000-000000000001",
 }
+
+
+def process(name: str, parent: int, uid: int) -> str:
+    return f"Name:\t{name}\nPPid:\t{parent}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\n"
+
+
 NET_HEADER = "Inter-|   Receive\n face |bytes\n"
 TCP_HEADER = "  sl  local_address rem_address   st tx_queue\n"
 ROUTE_HEADER = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\n"
@@ -58,15 +73,31 @@ GOOD = {
     "/sys/fs/cgroup/memory.max": "1073741824\n",
     "/sys/fs/cgroup/pids.max": "4096\n",
     "/sys/devices/system/cpu/vulnerabilities/meltdown": "Not affected\n",
-    "/etc/passwd": "root:x:0:0::/root:/bin/sh\nbuild:x:1000:1000::/home/build:/bin/sh\n",
+    "/etc/passwd": f"root:x:0:0::/root:/bin/sh\nbuild:x:{ME}:1000::/home/build:/bin/sh\n",
     "/etc/group": "root:x:0:\nbuild:x:1000:\ndocker:x:999:\n",
-    "/etc/os-release": 'PRETTY_NAME="Test Linux 1"\n',
+    "/etc/os-release": '# made for tests\nPRETTY_NAME="Test Linux 1"\nSUPPORT_END=2030-06-30\n',
+    "/etc/machine-id": "0123456789abcdef0123456789abcdef\n",
+    "/proc/1/status": process("init", 0, 0),
+    "/proc/50/status": process("bash", 1, ME),
+    "/proc/60/status": process("auditd", 1, 0),
+    "/proc/100/status": process("python", 50, ME),
+    "/proc/stat": "cpu 1 2 3\nbtime 1000\n",
+    "/usr/bin/make": "#!make\n",
+    "/var/lib/dpkg/info/make.list": "/.\n/usr\n/usr/bin\n/usr/bin/make\n",
+    "/var/lib/dpkg/status": "",
     "/dev/null": "",
+    "/work/.git/HEAD": "ref: refs/heads/main\n",
     "/work/.git/config": '[remote "origin"]\n\turl = https://example.org/x.git\n',
 }
 
 
-MODES = {"/usr/bin": 0o755, "/bin": 0o755, "/home/build": 0o750, "/tmp": 0o1777}  # noqa: S108 - in the tree
+MODES = {
+    "/usr/bin": 0o755,
+    "/usr/bin/make": 0o755,
+    "/bin": 0o755,
+    "/home/build": 0o750,
+    "/tmp": 0o1777,  # noqa: S108 - in the tree
+}
 
 
 class Machine:
@@ -83,7 +114,8 @@ class Machine:
         for path, text in self.good.items():
             self.write(path, text)
         for path in MODES:
-            self.at(path).mkdir(parents=True, exist_ok=True)
+            if path not in self.good:
+                self.at(path).mkdir(parents=True, exist_ok=True)
         self.made.clear()
         self.reset()
 
@@ -91,6 +123,8 @@ class Machine:
         self.environ = {"HOME": "/home/build", "PATH": "/usr/bin:/bin"}
         self.accessible: set[str] = set()
         self.clock: int | OSError = 0
+        self.baseline: Baseline | None = None
+        self.earlier_build = ""
         for path in sorted(self.changed):
             if not self.at(path).is_dir():
                 self.at(path).unlink(missing_ok=True)
@@ -101,6 +135,7 @@ class Machine:
             folder.rmdir()
         for path, mode in MODES.items():
             self.at(path).chmod(mode)
+        self.age("/var/lib/dpkg/status", 1)
         self.changed.clear()
         self.made.clear()
 
@@ -110,6 +145,25 @@ class Machine:
     def write(self, path: str, text: str) -> None:
         self._touch(path)
         self.at(path).write_text(text)
+
+    def program(self, path: str, text: str = "", mode: int = 0o755) -> None:
+        self.write(path, text)
+        self.at(path).chmod(mode)
+
+    def link(self, path: str, target: str) -> None:
+        self._touch(path)
+        self.at(path).symlink_to(target)
+
+    def give_away(self, path: str) -> None:
+        """Let a path belong to somebody else, by the means the test's own user has."""
+        if os.getuid() == 0:
+            os.chown(self.at(path), 4321, -1)
+        else:
+            self.replace("/proc/self/status", f"Uid:\t{ME}\t{ME}", f"Uid:\t{ME}\t4321")
+
+    def age(self, path: str, days: int) -> None:
+        moment = NOW.timestamp() - days * 86400
+        os.utime(self.at(path), (moment, moment))
 
     def replace(self, path: str, old: str, new: str) -> None:
         text = self.at(path).read_text()
@@ -162,6 +216,9 @@ class Machine:
             hash_key=b"k" * 32,
             access=self.access,
             clock_status=self.clock_status,
+            clock=lambda: NOW,
+            baseline=self.baseline,
+            earlier_build=self.earlier_build,
         )
 
 

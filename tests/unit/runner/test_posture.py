@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -69,16 +70,26 @@ def test_context_says_what_is_known_and_unknown_otherwise(machine: Machine) -> N
         "kernel": "6.12.0-test",
         "os": "Test Linux 1",
         "machine": "x86_64",
-        "user": "uid 1000",
+        "user": f"uid {os.getuid() or 1000}",
         "virtualization": "hypervisor",
         "detectedProfile": "container",
+        # printf '{"machineId":"0123…cdef","scope":"https://pratique.dev/machine/v1"}' | sha256sum
+        "identity": "sha256:e9dcb3d418345cb52453644053058731a8c2cb0152cea48e8f3e7cdef6f40ec4",
+        "boot": "9a8b7c6d-0000-4000-8000-000000000001",
     }
     machine.write("/sys/class/dmi/id/product_name", "VMware7,1\n")
     assert describe(machine.probe())["virtualization"] == "vmware"
-    for path in ("/proc/self/status", "/etc/os-release", "/proc/cpuinfo", "/sys/class/dmi/id/product_name"):
+    for path in (
+        "/proc/self/status",
+        "/etc/os-release",
+        "/etc/machine-id",
+        "/proc/cpuinfo",
+        "/sys/class/dmi/id/product_name",
+    ):
         machine.remove(path)
     found = describe(machine.probe())
-    assert (found["user"], found["os"], found["virtualization"]) == ("unknown", "unknown", "unknown")
+    for name in ("user", "os", "virtualization", "identity"):
+        assert found[name] == "unknown"
 
 
 def test_posture_runs_every_check_once_and_counts(machine: Machine) -> None:
@@ -86,12 +97,12 @@ def test_posture_runs_every_check_once_and_counts(machine: Machine) -> None:
     machine.remove("/proc/net/tcp")
     posture = measure(machine.probe(), clock=lambda: DAY, invocation_id="build-1", nonce="n-1")
     assert [finding.id for finding in posture.findings] == [check.id for check in CHECKS]
-    assert len({check.id for check in CHECKS}) == len(CHECKS) >= 20
+    assert len({check.id for check in CHECKS}) == len(CHECKS) == 38
     assert posture.count(Result.FAIL) == 1
     assert predicate(posture)["summary"] == {
-        "pass": len(CHECKS) - 4,
+        "pass": len(CHECKS) - 6,
         "fail": 1,
-        "notApplicable": 2,
+        "notApplicable": 4,
         "unknown": 1,
     }
 

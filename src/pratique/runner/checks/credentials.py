@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pratique.model.finding import Severity
 from pratique.runner.check import Check, Outcome, Profile, judge, not_applicable
+from pratique.runner.processes import processes
 
 if TYPE_CHECKING:
     from pratique.runner.probe import Probe
@@ -23,6 +24,7 @@ _SECRET_VALUE = re.compile(
     r"|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_\w{30,}|\bgithub_pat_\w{40,}|\bglpat-[\w-]{20,}|\bxox[abprs]-[\w-]{10,}|\bpypi-[\w-]{50,}"
 )
 _SHORTEST_SECRET = 6
+_SHOWN = 5
 _FILES = {  # path under home → what in it makes it a credential (empty: being there)
     ".aws/credentials": "",
     ".azure/accessTokens.json": "",
@@ -86,6 +88,23 @@ def _git_config(probe: Probe, profile: Profile) -> Outcome:
     return judge(["it keeps a credential after checkout"] if left else [], "no credential", location=path)
 
 
+def _others_environments(probe: Probe, profile: Profile) -> Outcome:
+    del profile
+    own = int(probe.status_field("Uid").split()[1])
+    others = [process for process in processes(probe).values() if process.uid != own]
+    # Whether it opens decides, not its mode: the kernel asks what it asks of a debugger. Content is not kept.
+    found = [
+        f"{process.name} (pid {process.pid}, uid {process.uid})"
+        for process in others
+        if probe.opens(f"/proc/{process.pid}/environ")
+    ]
+    shown = ", ".join(found[:_SHOWN])
+    return judge(
+        [f"can be read: {len(found)} of other users' processes: {shown}"] if found else [],
+        f"{len(others)} processes of other users are visible, none can be read",
+    )
+
+
 def _core_dumps(probe: Probe, profile: Profile) -> Outcome:
     del profile
     problems = []
@@ -134,6 +153,14 @@ CHECKS = (
         contained=Severity.HIGH,
         fix="check out with persist-credentials: false, or `git config --unset-all http.extraheader`",
         look=_git_config,
+    ),
+    Check(
+        id="SEC-14",
+        title="Environments of other users' processes",
+        whole=Severity.MEDIUM,
+        contained=Severity.HIGH,
+        fix="build as a user of its own without capabilities; mount /proc with hidepid=2",
+        look=_others_environments,
     ),
     Check(
         id="SEC-15",

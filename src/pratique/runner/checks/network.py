@@ -1,16 +1,39 @@
-"""Network: ways in, ways out, and settings that change whom the tools believe."""
+"""Network: the cloud's metadata, ways in, ways out, and settings that change whom the tools believe."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
-from pratique.model.finding import Severity
+from pratique.model.finding import Result, Severity
 from pratique.runner.check import Check, Outcome, Profile, judge
 
 if TYPE_CHECKING:
     from pratique.runner.probe import Probe
 
 _UP, _REJECT = 0x1, 0x200
+_METADATA = bytes((169, 254, 169, 254))
+_METADATA_VARIABLES = (
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "ECS_CONTAINER_METADATA_URI",
+    "ECS_CONTAINER_METADATA_URI_V4",
+    "GCE_METADATA_HOST",
+    "IDENTITY_ENDPOINT",
+    "MSI_ENDPOINT",
+)
+_CLOUDS = (
+    "alibaba cloud",
+    "amazon ec2",
+    "digitalocean",
+    "google",
+    "hetzner",
+    "microsoft corporation",
+    "openstack",
+    "oraclecloud",
+    "scaleway",
+    "vultr",
+)
 _LISTEN = "0A"
 _LOOPBACK6 = ("00000000000000000000000001000000", "0000000000000000FFFF00000100007F")
 _OVERRIDES = frozenset(
@@ -38,6 +61,37 @@ _OVERRIDES = frozenset(
         "curl_ca_bundle",
     }
 )
+
+
+def _metadata(probe: Probe, profile: Profile) -> Outcome:
+    del profile
+    named = [name for name in _METADATA_VARIABLES if probe.environ.get(name)]
+    if named:
+        return judge([f"{' '.join(named)} set: a service that hands out credentials"], "")
+    link = _route_to(probe, _METADATA)
+    if link is None:
+        return Outcome(Result.PASS, "no route to 169.254.169.254")
+    maker = " ".join(
+        probe.read_if_there(f"/sys/class/dmi/id/{name}").strip()
+        for name in ("sys_vendor", "product_name", "chassis_asset_tag")
+    ).strip()
+    if any(cloud in maker.lower() for cloud in _CLOUDS):
+        return judge([f"a machine by {maker}, with a route to 169.254.169.254 by {link}"], "")
+    return Outcome(Result.UNKNOWN, f"a route by {link}; whether something answers there was not tried")
+
+
+def _route_to(probe: Probe, address: bytes) -> str | None:
+    """Find the link by which the kernel would send to an IPv4 address: the longest prefix decides."""
+    best: tuple[int, str | None] = (-1, None)
+    for line in probe.read("/proc/net/route").splitlines()[1:]:
+        fields = line.split()
+        # Words are in the machine's byte order, as the kernel holds addresses in the network's.
+        target, mask = (int(fields[index], 16).to_bytes(4, sys.byteorder) for index in (1, 7))
+        flags, bits = int(fields[3], 16), int.from_bytes(mask, "big").bit_count()
+        matches = all(a & m == t for a, m, t in zip(address, mask, target, strict=True))
+        if flags & _UP and matches and bits > best[0]:
+            best = (bits, None if flags & _REJECT else fields[0])
+    return best[1]
 
 
 def _egress(probe: Probe, profile: Profile) -> Outcome:
@@ -85,6 +139,14 @@ def _trust_overrides(probe: Probe, profile: Profile) -> Outcome:
 
 
 CHECKS = (
+    Check(
+        id="NET-17",
+        title="The cloud's metadata service",
+        whole=Severity.MEDIUM,
+        contained=Severity.HIGH,
+        fix="block it for the build: `ip route add unreachable 169.254.169.254`, and unset the variables",
+        look=_metadata,
+    ),
     Check(
         id="NET-18",
         title="A way out to the network",

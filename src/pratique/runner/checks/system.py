@@ -6,6 +6,7 @@ import re
 import stat
 
 from pratique.model.finding import Result, Severity
+from pratique.runner import drift
 from pratique.runner.check import Check, Outcome, Profile, judge, not_applicable
 from pratique.runner.probe import Probe, UnreadableError
 
@@ -73,6 +74,7 @@ def _sysctls(probe: Probe, profile: Profile) -> Outcome:
             continue
         if value < least:
             weak.append(f"{name.replace('/', '.')}={value}, at least {least} wanted")
+    weak += drift.sysctl_changes(probe)
     if unknown and not weak:
         return Outcome(Result.UNKNOWN, f"cannot be read: {' '.join(unknown)}", "/proc/sys")
     return judge(weak, "all as wanted", location="/proc/sys")
@@ -100,6 +102,7 @@ def _accounts(probe: Probe, profile: Profile) -> Outcome:
             problems.append(f"{name} is a second root")
         if not password:
             problems.append(f"{name} has no password")
+    problems += drift.account_changes(probe)
     return judge(problems, "one root, no empty password", location="/etc/passwd")
 
 
@@ -143,6 +146,7 @@ def _path(probe: Probe, profile: Profile) -> Outcome:
             problems.append(f"{entry} can be written by others")
         if status.st_uid not in {0, own}:
             problems.append(f"{entry} belongs to uid {status.st_uid}")
+    problems += drift.path_changes(probe)
     return judge(problems, f"{len(entries)} entries, none writable by others", location="PATH")
 
 
