@@ -159,12 +159,42 @@ class Project:
         return [word for key in self.keys for word in ("--approve-with", key)]
 
 
+def new_project(folder: Path) -> Project:
+    if not any(INPUTS.glob("flit_core-*.whl")):
+        pytest.skip("the examples' locked inputs are not here: make fetch")
+    return Project(folder)
+
+
 @pytest.fixture
 def bare_project(tmp_path: Path) -> Project:
     """A project without a trust root."""
-    if not any(INPUTS.glob("flit_core-*.whl")):
-        pytest.skip("the examples' locked inputs are not here: make fetch")
-    return Project(tmp_path)
+    return new_project(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def once_released(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Path]:
+    """Versions 1.0.0 and 1.1.0, each of which went live; and a copy of all of it."""
+    folder = tmp_path_factory.mktemp("released") / "here"
+    folder.mkdir()
+    released = new_project(folder)
+    enrol_approvers(released)
+    advisories = folder / "advisories"
+    shutil.copytree(REPOSITORY / "examples" / "advisories", advisories)
+    released.write("pratique.toml", CONFIG.format(inputs=INPUTS, advisories=advisories))
+    for version in ("1.0.0", "1.1.0"):
+        released.release(version)
+        released.run("ship", *released.approving())
+    shutil.copytree(folder, folder.with_name("saved"), symlinks=True)
+    return released, folder
+
+
+@pytest.fixture
+def released(once_released: tuple[Project, Path]) -> Iterator[Project]:
+    """The same state at the same place for every test."""
+    project, folder = once_released
+    yield project
+    shutil.rmtree(folder)
+    shutil.copytree(folder.with_name("saved"), folder, symlinks=True)
 
 
 def free_port() -> int:
@@ -188,12 +218,15 @@ def service(project: Project, socket_enabled: None) -> Iterator[Project]:  # noq
 @pytest.fixture
 def project(bare_project: Project) -> Project:
     """A project with a trust root and two enrolled approvers."""
-    bare_project.run("trust", "init")
-    for key in bare_project.keys:
-        person = key.stem
-        bare_project.run("trust", "keygen", key)
-        bare_project.run(
-            "trust", "enrol", person, "--key", f"{key}.pub", "--email", f"{person}@buoy.example",
+    enrol_approvers(bare_project)
+    return bare_project
+
+
+def enrol_approvers(project: Project) -> None:
+    project.run("trust", "init")
+    for key in project.keys:
+        project.run("trust", "keygen", key)
+        project.run(
+            "trust", "enrol", key.stem, "--key", f"{key}.pub", "--email", f"{key.stem}@buoy.example",
             "--role", "approver",
         )  # fmt: skip
-    return bare_project
