@@ -1,7 +1,8 @@
-"""Catalogue the Python packages of an artifact from the metadata they were installed with.
+"""Catalogue the packages of an artifact from the records they were installed with, or are locked in.
 
-Reads `*.dist-info/METADATA` (Core Metadata 2.x, PyPA "Recording installed projects"), `*.egg-info` and
-an sdist's `PKG-INFO`, wherever they lie: a package vendored inside another is shipped just the same.
+Python's `*.dist-info/METADATA` (Core Metadata 2.x, PyPA "Recording installed projects"), `*.egg-info` and
+an sdist's `PKG-INFO` are read here, wherever they lie: a package vendored inside another is shipped just the
+same. Every other kind of record has a module in `catalogers`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from packaging.version import InvalidVersion, Version
 
 from pratique.errors import CouldNotCheckError, MalformedError
 from pratique.model.purl import python_purl
-from pratique.scan.component import Catalog, Component
+from pratique.scan.catalogers.golang import Executables
+from pratique.scan.catalogers.records import merged, read_records
+from pratique.scan.catalogers.table import RECOGNISED
+from pratique.scan.component import Catalog, Component, Uninspected
 from pratique.scan.members import read_members
 from pratique.scan.requirements import resolve_requirements
 
@@ -41,7 +45,7 @@ def catalog(
     hashes: Mapping[str, tuple[str, ...]] | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Catalog:
-    """Catalogue a wheel, a source distribution, an application archive or a site-packages directory.
+    """Catalogue a wheel, a source distribution, another archive, a directory or a root file system.
 
     Args:
         path: the archive or directory.
@@ -52,26 +56,36 @@ def catalog(
         CouldNotCheckError: nothing was recognised, so that nothing can be said about what is inside.
         MalformedError: a broken or hostile archive, or metadata that contradicts itself.
     """
-    names, contents = read_members(path, _is_wanted)
-    raw = [
-        _component(path, name, data, contents, hashes or {})
-        for name, data in sorted(contents.items())
+    if path.name == "node_modules":
+        raise CouldNotCheckError(
+            f"{path}: which packages are installed shows from the folder above",
+            hint=f"scan {path.absolute().parent}",
+        )
+    held = read_members(path, _is_wanted, Executables())
+    installed = [
+        _component(path, name, data, held.contents, hashes or {})
+        for name, data in sorted(held.contents.items())
         if _METADATA.match(name) or _SDIST_METADATA.match(name)
     ]
-    if not raw:
+    found, unread = read_records(held)
+    unread += [Uninspected(name) for name in held.names if name.lower().endswith(_CODE_ARCHIVES)]
+    if not installed and not found:
         raise CouldNotCheckError(
-            f"{path}: no component was recognised among {len(names)} files, so its contents are unknown",
-            hint="only Python packages with their *.dist-info are catalogued: scan the built artifact",
+            f"{path}: no component was recognised among {len(held.names)} files, so its contents are unknown"
+            + "".join(f"; {item.path}: {item.reason}" for item in unread[:3]),
+            hint="packages are recognised by their records (docs/scan.md): scan the built artifact",
         )
     return Catalog(
-        components=resolve_requirements(raw, environment),
-        uninspected=tuple(name for name in names if name.lower().endswith(_CODE_ARCHIVES)),
-        members=len(names),
+        components=merged([*resolve_requirements(installed, environment), *found]),
+        uninspected=tuple(sorted(unread)),
+        members=len(held.names),
     )
 
 
 def _is_wanted(name: str) -> bool:
-    return bool(_METADATA.match(name) or _RECORD.match(name) or _SDIST_METADATA.match(name))
+    return bool(
+        _METADATA.match(name) or _RECORD.match(name) or _SDIST_METADATA.match(name) or RECOGNISED.match(name)
+    )
 
 
 def _component(

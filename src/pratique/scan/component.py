@@ -19,7 +19,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, order=True):
         locations: paths of the metadata files inside the artifact, sorted.
         metadata_digests: `(path, sha256 hex)` of the metadata and RECORD files, sorted by path; RECORD
             in turn holds the digest of each file of the package.
-        hashes: sha256 of the distribution file it was installed from, where a lock told us.
+        hashes: hex digests of the files it is distributed as, where a lock told us: SHA-1 or SHA-2, told
+            apart by their length.
         requires: purls of the components of this catalogue that it depends on, sorted.
         missing: requirements that apply here, but that nothing in this catalogue meets, sorted.
         source: name of the source package it was built from, where a distribution states one.
@@ -40,17 +41,24 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, order=True):
     source_version: str = ""
 
 
+class Uninspected(msgspec.Struct, frozen=True, order=True):
+    """A file of the artifact whose packages are unknown, and why."""
+
+    path: str
+    reason: str = "an archive inside the artifact that was not opened"
+
+
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """All that was recognised in one artifact, and what was seen but not looked into.
 
     Attributes:
         components: sorted by purl, never empty.
-        uninspected: archives inside the artifact that carry code and were not opened, sorted.
+        uninspected: what holds or lists packages and was not read, such as archives inside, sorted.
         members: how many files the artifact holds.
     """
 
     components: tuple[Component, ...]
-    uninspected: tuple[str, ...] = ()
+    uninspected: tuple[Uninspected, ...] = ()
     members: int = 0
 
     def outside(self, allowed: frozenset[str]) -> tuple[str, ...]:

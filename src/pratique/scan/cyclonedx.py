@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pratique.dev/sbom")
 _ROOT: Final = "artifact"
+HASH_OF_LENGTH: Final = {40: "SHA-1", 64: "SHA-256", 96: "SHA-384", 128: "SHA-512"}
+SOURCE_PACKAGE: Final = "pratique:source-package"
 
 
 def sbom(
@@ -63,7 +65,8 @@ def sbom(
             },
             "component": root,
             "properties": [
-                {"name": "pratique:uninspected", "value": member} for member in catalog.uninspected
+                {"name": "pratique:uninspected", "value": f"{member.path}: {member.reason}"}
+                for member in catalog.uninspected
             ],
         },
         "components": [_component(component) for component in catalog.components],
@@ -99,10 +102,19 @@ def _component(component: Component) -> dict[str, Any]:
             {"name": "pratique:metadata-sha256", "value": f"{path} {hex_digest}"}
             for path, hex_digest in component.metadata_digests
         ]
-        + [{"name": "pratique:missing-requirement", "value": name} for name in component.missing],
+        + [{"name": "pratique:missing-requirement", "value": name} for name in component.missing]
+        + (
+            [{"name": SOURCE_PACKAGE, "value": f"{component.source} {component.source_version}".strip()}]
+            if component.source
+            else []
+        ),
     }
     if component.hashes:
-        written["hashes"] = [{"alg": "SHA-256", "content": hex_digest} for hex_digest in component.hashes]
+        written["hashes"] = [
+            {"alg": HASH_OF_LENGTH[len(hex_digest)], "content": hex_digest}
+            for hex_digest in component.hashes
+            if len(hex_digest) in HASH_OF_LENGTH
+        ]
     if component.licence:
         written["licenses"] = [
             {"expression": component.licence, "acknowledgement": "declared"}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from packageurl import PackageURL
 
-    from pratique.scan.component import Component
+    from pratique.scan.component import Component, Uninspected
     from pratique.scan.database import Database, DatabaseInfo, Entry
 
 
@@ -107,7 +107,7 @@ def match(
     *,
     now: datetime,
     max_age: timedelta,
-    uninspected: Sequence[str] = (),
+    uninspected: Sequence[Uninspected] = (),
 ) -> MatchReport:
     """Match every component.
 
@@ -116,11 +116,9 @@ def match(
         database: the advisories.
         now: the time by which the data's age is judged.
         max_age: data older than this leaves every component unknown, whatever else was found.
-        uninspected: members of the artifact that hold code nobody looked into.
+        uninspected: members of the artifact whose packages are unknown.
     """
-    unknown = [
-        Unknown(member, "an archive inside the artifact that was not opened") for member in uninspected
-    ]
+    unknown = [Unknown(member.path, member.reason) for member in uninspected]
     unknown += [Unknown("database", reason) for reason in _age_problem(database.info, now, max_age)]
     if not components:
         unknown.append(Unknown("artifact", "no component was recognised in it"))

@@ -10,12 +10,15 @@ import bz2
 import gzip
 import lzma
 import os
+import re
 import stat
 import tarfile
 import zipfile
 import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Protocol, cast
+
+import msgspec
 
 from pratique.errors import CouldNotCheckError, MalformedError
 
@@ -29,6 +32,8 @@ MAX_TOTAL_BYTES = 8 * 1024 * 1024 * 1024
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.bz2")
 _ZIP_SUFFIXES = (".whl", ".zip", ".pyz", ".egg")
 MAX_READ_BYTES = 512 * 1024 * 1024
+OPTIONAL = re.compile(r"(?:^|/)(?:etc|usr/lib)/os-release\Z")
+"""Wanted where it is a file; where it is a link, the file it leads to is wanted under its own name."""
 BROKEN = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -55,15 +60,37 @@ class Wanted(Protocol):
         """Give True when the member's bytes are to be read."""
 
 
-def read_members(path: Path, wanted: Wanted) -> tuple[list[str], dict[str, bytes]]:
+class Search(Protocol):
+    """Looks for a record inside files that are not wanted as a whole."""
+
+    def named(self, name: str) -> bool:
+        """Tell by a member's name whether it may hold one."""
+
+    def found(self, stream: IO[bytes]) -> bytes | None:
+        """Give the record in a member's bytes, which may be many, or None."""
+
+
+class Members(msgspec.Struct, frozen=True):
+    """What an artifact holds.
+
+    Attributes:
+        names: every file, with forward slashes, sorted.
+        contents: the bytes of the wanted ones.
+        records: what was found inside the searched ones.
+    """
+
+    names: list[str]
+    contents: dict[str, bytes]
+    records: dict[str, bytes]
+
+
+def read_members(path: Path, wanted: Wanted, search: Search) -> Members:
     """List every file of an archive or directory, and read those that `wanted` names.
 
     Args:
         path: a zip (wheel, egg, pyz), a tar (plain, gzip, xz, bzip2), or a directory.
         wanted: which members to read; each may hold at most `MAX_FILE_BYTES`.
-
-    Returns:
-        All names (with forward slashes, sorted), and the bytes of the wanted ones.
+        search: which others to search for a record, and how.
 
     Raises:
         MalformedError: a broken or hostile archive, named with the member at fault.
@@ -72,17 +99,18 @@ def read_members(path: Path, wanted: Wanted) -> tuple[list[str], dict[str, bytes
     reader = _reader_of(path)
     names: set[str] = set()
     contents: dict[str, bytes] = {}
+    records: dict[str, bytes] = {}
     held = 0
     try:
-        for name, data in reader(path, wanted):
-            _check_name(path, name)
+        for name, data in reader(path, wanted, search):
+            _check_name(path, name, "" if reader is _directory else "\\")
             if name in names:
                 raise MalformedError(f"{path}: member {name!r} occurs twice")
             names.add(name)
             if len(names) > MAX_MEMBERS:
                 raise MalformedError(f"{path}: more than {MAX_MEMBERS} members")
             if data is not None:
-                contents[name] = data
+                (contents if wanted(name) else records)[name] = data
                 held += len(data)
                 if held > MAX_READ_BYTES:
                     raise MalformedError(f"{path}: more than {MAX_READ_BYTES} bytes of package metadata")
@@ -90,10 +118,10 @@ def read_members(path: Path, wanted: Wanted) -> tuple[list[str], dict[str, bytes
         raise MalformedError(f"{path}: broken archive: {error}") from error
     except OSError as error:
         raise CouldNotCheckError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return sorted(names), contents
+    return Members(sorted(names), contents, records)
 
 
-def _reader_of(path: Path) -> Callable[[Path, Wanted], Iterator[tuple[str, bytes | None]]]:
+def _reader_of(path: Path) -> Callable[[Path, Wanted, Search], Iterator[tuple[str, bytes | None]]]:
     if path.is_dir():
         return _directory
     if path.name.endswith(_TAR_SUFFIXES):
@@ -135,7 +163,7 @@ def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
         yield archive
 
 
-def _zip(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
+def _zip(path: Path, wanted: Wanted, search: Search) -> Iterator[tuple[str, bytes | None]]:
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
         _check_total(path, sum(info.file_size for info in infos))
@@ -147,11 +175,14 @@ def _zip(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
             if wanted(info.filename):
                 with archive.open(info) as stream:
                     yield info.filename, _read(path, info.filename, stream)
+            elif search.named(info.filename):
+                with archive.open(info) as stream:
+                    yield info.filename, search.found(stream)
             else:
                 yield info.filename, None
 
 
-def _tar(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
+def _tar(path: Path, wanted: Wanted, search: Search) -> Iterator[tuple[str, bytes | None]]:
     total = 0
     with open_tar(path) as archive:
         for info in archive:
@@ -160,33 +191,65 @@ def _tar(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
             name = info.name.removeprefix("./")
             if info.isdir():
                 continue
+            stream = archive.extractfile(info) if info.isreg() else None
             if not wanted(name):
+                yield name, search.found(stream) if stream and search.named(name) else None
+                continue
+            if stream is None and OPTIONAL.search(name):
                 yield name, None
                 continue
-            stream = archive.extractfile(info) if info.isreg() else None
             if stream is None:
                 raise MalformedError(f"{path}: member {name!r} is not a regular file")
             yield name, _read(path, name, stream)
 
 
-def _directory(path: Path, wanted: Wanted) -> Iterator[tuple[str, bytes | None]]:
+def _directory(path: Path, wanted: Wanted, search: Search) -> Iterator[tuple[str, bytes | None]]:
     for folder, folders, files in os.walk(path, onerror=_raise):
         for inner in folders:
-            full = os.path.join(folder, inner)  # noqa: PTH118 - as below
-            if os.path.islink(full):  # noqa: PTH114 - as below
-                raise CouldNotCheckError(f"{full}: a link to another directory, which would go unseen")
+            _check_link(path, folder, inner)
         for file in files:
             full = os.path.join(folder, file)  # noqa: PTH118 - twice as fast over a large tree
             name = os.path.relpath(full, path).replace(os.sep, "/")
             if not wanted(name):
+                yield name, _searched(full, search) if search.named(name) else None
+            elif OPTIONAL.search(name) and os.path.islink(full):  # noqa: PTH114 - as above
                 yield name, None
-                continue
-            # A link or a pipe in place of the file could lead out of the tree, or block.
-            handle = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-            with os.fdopen(handle, "rb") as stream:
-                if not stat.S_ISREG(os.fstat(handle).st_mode):
-                    raise MalformedError(f"{path}: {name!r} is not a regular file")
-                yield name, _read(path, name, stream)
+            else:
+                with _opened(full) as stream:
+                    if stream is None:
+                        raise MalformedError(f"{path}: {name!r} is not a regular file")
+                    yield name, _read(path, name, stream)
+
+
+def _check_link(path: Path, folder: str, inner: str) -> None:
+    """Refuse a link to a folder, unless it leads to one inside the tree, which is seen there.
+
+    An absolute link is taken as one within a root file system: `/lib` → `/usr/lib`.
+    """
+    full = os.path.join(folder, inner)  # noqa: PTH118 - as below
+    if not os.path.islink(full):  # noqa: PTH114 - as below
+        return
+    root, target = os.path.realpath(path), os.readlink(full)  # noqa: PTH115 - as below
+    start = root if os.path.isabs(target) else os.path.realpath(folder)  # noqa: PTH117 - as below
+    led = os.path.realpath(os.path.join(start, target.lstrip("/")))  # noqa: PTH118 - text, as os.walk gives
+    if not led.startswith(root + os.sep) or not os.path.isdir(led):  # noqa: PTH112 - as above
+        raise CouldNotCheckError(f"{full}: a link to another directory, which would go unseen")
+
+
+@contextmanager
+def _opened(full: str) -> Iterator[IO[bytes] | None]:
+    """Open a regular file; a link or a pipe in its place could lead out of the tree, or block."""
+    handle = os.open(full, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as stream:
+        yield stream if stat.S_ISREG(os.fstat(handle).st_mode) else None
+
+
+def _searched(full: str, search: Search) -> bytes | None:
+    # What is neither file nor link to be followed (devices of a root file system) is not opened at all.
+    if not stat.S_ISREG(os.lstat(full).st_mode):
+        return None
+    with _opened(full) as stream:
+        return search.found(stream) if stream else None
 
 
 def _raise(error: OSError) -> None:
@@ -205,7 +268,9 @@ def _check_total(path: Path, total: int) -> None:
         raise MalformedError(f"{path}: more than {MAX_TOTAL_BYTES} bytes once unpacked")
 
 
-def _check_name(path: Path, name: str) -> None:
+def _check_name(path: Path, name: str, separator: str) -> None:
+    """Refuse a name that could lead out; `separator` is what else some readers take for a slash."""
     parts = name.split("/")
-    if not name or name.startswith("/") or "\\" in name or "\0" in name or ".." in parts or "" in parts:
+    odd = "\0" in name or (separator and separator in name)
+    if not name or name.startswith("/") or odd or ".." in parts or "" in parts:
         raise MalformedError(f"{path}: member name {name[:120]!r} could leave the archive")

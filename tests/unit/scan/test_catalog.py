@@ -146,7 +146,7 @@ def test_archives_inside_that_carry_code_are_named_as_uninspected(tmp_path: Path
             ("lib/a/zones.tar.gz", b"x"),
         ],
     )
-    assert catalog(app).uninspected == ("lib/a/bundled.whl",)
+    assert [item.path for item in catalog(app).uninspected] == ["lib/a/bundled.whl"]
 
 
 @pytest.mark.parametrize(

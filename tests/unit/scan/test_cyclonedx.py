@@ -8,7 +8,7 @@ import pytest
 
 from pratique.model.digest import sha256_bytes
 from pratique.model.strict_json import canonical_json
-from pratique.scan.component import Catalog, Component
+from pratique.scan.component import Catalog, Component, Uninspected
 from pratique.scan.cyclonedx import purls, sbom
 
 DAY = datetime(2026, 11, 23, tzinfo=UTC)
@@ -44,7 +44,7 @@ def test_licences_hashes_and_missing_requirements_are_written() -> None:
             component("a", licence="MIT", licence_is_spdx=True, hashes=("22" * 32,)),
             component("b", licence="Some licence", missing=("absent",)),
         ),
-        uninspected=("lib/x.whl",),
+        uninspected=(Uninspected("lib/x.whl", "not opened"),),
     )
     document = sbom(catalog, name="a.tar", digest=sha256_bytes(b""), created=DAY)
     first, second = document["components"]
@@ -52,7 +52,9 @@ def test_licences_hashes_and_missing_requirements_are_written() -> None:
     assert first["hashes"] == [{"alg": "SHA-256", "content": "22" * 32}]
     assert second["licenses"] == [{"license": {"name": "Some licence", "acknowledgement": "declared"}}]
     assert {"name": "pratique:missing-requirement", "value": "absent"} in second["properties"]
-    assert document["metadata"]["properties"] == [{"name": "pratique:uninspected", "value": "lib/x.whl"}]
+    assert document["metadata"]["properties"] == [
+        {"name": "pratique:uninspected", "value": "lib/x.whl: not opened"}
+    ]
     assert document["compositions"][1]["aggregate"] == "incomplete"
     assert "version" not in document["metadata"]["component"]
     assert purls(document) == {"pkg:pypi/a@1", "pkg:pypi/b@1"}

@@ -15,7 +15,7 @@ import pytest
 
 from pratique.errors import ConfigError, CouldNotCheckError, EvidenceInvalidError, MalformedError
 from pratique.model.finding import Result, Severity
-from pratique.scan.component import Component
+from pratique.scan.component import Component, Uninspected
 from pratique.scan.database import Database
 from pratique.scan.importer import import_advisories, read_exploited
 from pratique.scan.match import MatchReport, match
@@ -283,7 +283,7 @@ def test_ecosystems_without_order_or_data_are_unknown(tmp_path: Path, purl: str)
 def test_no_components_and_unopened_archives_are_unknown(tmp_path: Path) -> None:
     import_advisories([source(tmp_path, record("X-1", ranges=BELOW_2))], tmp_path / "a.sqlite")
     with Database.open(tmp_path / "a.sqlite") as database:
-        report = match([], database, now=DAY, max_age=YEAR, uninspected=["lib/x.whl"])
+        report = match([], database, now=DAY, max_age=YEAR, uninspected=[Uninspected("lib/x.whl")])
     assert [item.subject for item in report.unknown] == ["artifact", "lib/x.whl"]
 
 

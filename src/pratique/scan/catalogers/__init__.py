@@ -1,0 +1,1 @@
+"""One module for each kind of package record; `table` lists them all."""

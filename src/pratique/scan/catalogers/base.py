@@ -1,0 +1,178 @@
+"""What catalogers share: the file they are given, what they know of its surroundings, how they refuse."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+from pratique.errors import MalformedError
+from pratique.model.strict_json import parse_json_object
+from pratique.scan.component import Component
+from pratique.scan.purl import build_purl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_MAX_LICENCE = 80
+
+
+class UnreadableError(Exception):
+    """A file that was recognised but does not say all: what else it lists is unknown.
+
+    Attributes:
+        partial: the components that were read all the same.
+    """
+
+    def __init__(self, reason: str, partial: Iterable[Component] = ()) -> None:
+        super().__init__(reason)
+        self.partial = tuple(partial)
+
+
+class File(msgspec.Struct, frozen=True):
+    """A recognised file, and what of the artifact around it matters.
+
+    Attributes:
+        name: path inside the artifact.
+        data: its bytes; for an executable, the record found in it.
+        contents: every recognised file of the artifact by path.
+    """
+
+    name: str
+    data: bytes
+    contents: Mapping[str, bytes]
+
+    @property
+    def folder(self) -> str:
+        """The folder it lies in, with a slash at the end, or empty at the top."""
+        head, slash, _ = self.name.rpartition("/")
+        return head + slash
+
+    def text(self) -> str:
+        """Give it as UTF-8 text.
+
+        Raises:
+            UnreadableError: it is not.
+        """
+        try:
+            return self.data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise UnreadableError(f"not UTF-8 at byte {error.start}") from error
+
+    def json(self) -> dict[str, Any]:
+        """Give it as a strict JSON object.
+
+        Raises:
+            UnreadableError: it is not.
+        """
+        try:
+            return parse_json_object(self.data.removeprefix(b"\xef\xbb\xbf"), what=self.name)
+        except MalformedError as error:
+            raise UnreadableError(error.message) from error
+
+    def toml(self) -> dict[str, Any]:
+        """Give it as TOML.
+
+        Raises:
+            UnreadableError: it is not.
+        """
+        try:
+            return tomllib.loads(self.text())
+        except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
+            raise UnreadableError(f"not TOML: {str(error)[:200]}") from error
+
+    def component(self, kind: str, name: object, version: object, **members: Any) -> Component:
+        """Make a component that was found in this file; purl parts may be among the members.
+
+        Raises:
+            UnreadableError: without a name or version that are text, or no package URL can be made of them.
+        """
+        if not isinstance(name, str) or not isinstance(version, str) or not name or not version:
+            raise UnreadableError(f"an entry without a name and version: {str(name)[:80]!r}")
+        parts = {key: members.pop(key) for key in ("namespace", "qualifiers") if key in members}
+        shown = members.pop("shown", name)
+        try:
+            purl = build_purl(kind, name, version, **parts)
+        except MalformedError as error:
+            raise UnreadableError(error.message) from error
+        return Component(purl=purl, name=shown, version=version, locations=(self.name,), **members)
+
+
+def entries(document: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    """Give a list of tables, which may be absent.
+
+    Raises:
+        UnreadableError: something else is there.
+    """
+    found = document.get(key, [])
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise UnreadableError(f"`{key}` is not a list of tables")
+    return found
+
+
+def table(document: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Give a table, which may be absent.
+
+    Raises:
+        UnreadableError: something else is there.
+    """
+    found = document.get(key, {})
+    if not isinstance(found, dict):
+        raise UnreadableError(f"`{key}` is not a table")
+    return found
+
+
+def licence(text: object) -> dict[str, Any]:
+    """Give the licence members of a component from what its metadata says."""
+    if not isinstance(text, str) or not text.strip():
+        return {}
+    try:
+        return {"licence": canonicalize_license_expression(text), "licence_is_spdx": True}
+    except InvalidLicenseExpression:
+        return {"licence": " ".join(text.split())[:_MAX_LICENCE]}
+
+
+def integrity_digests(text: object) -> tuple[str, ...]:
+    """Give the hex digests of a Subresource Integrity string (`sha512-<base64> …`)."""
+    found = set()
+    for part in text.split() if isinstance(text, str) else ():
+        algorithm, _, value = part.partition("?")[0].partition("-")
+        try:
+            digest = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            continue
+        if {"sha1": 20, "sha256": 32, "sha384": 48, "sha512": 64}.get(algorithm) == len(digest):
+            found.add(digest.hex())
+    return tuple(sorted(found))
+
+
+def sha256_digests(texts: Iterable[object]) -> tuple[str, ...]:
+    """Give the hex of each `sha256:<hex>`, sorted."""
+    return tuple(
+        sorted(
+            {
+                text.removeprefix("sha256:").lower()
+                for text in texts
+                if isinstance(text, str) and text.startswith("sha256:")
+            }
+        )
+    )
+
+
+def connected(
+    found: Iterable[tuple[Component, Iterable[str]]], targets: Mapping[str, Iterable[str]]
+) -> list[Component]:
+    """Fill in `requires`: each component's names, looked up among the purls of what bears the name."""
+    return [
+        msgspec.structs.replace(
+            component,
+            requires=tuple(
+                sorted({purl for name in names for purl in targets.get(name, ())} - {component.purl})
+            ),
+        )
+        for component, names in found
+    ]
