@@ -9,7 +9,7 @@ import msgspec
 
 from pratique.errors import EvidenceInvalidError, UsageError
 from pratique.flow.consent import key_signer, not_enrolled
-from pratique.model.predicate import ENROLMENT, SHORT_NAMES
+from pratique.model.predicate import APPROVAL, ENROLMENT, SHORT_NAMES
 from pratique.trust.statement import Subject
 from pratique.trust.verify import Verified, verify_bundle
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pratique.model.digest import Digest
 
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]{1,500}\Z")
+_MADE_BY = {
+    ENROLMENT: "an administrator runs: pratique trust enrol",
+    APPROVAL: "pratique approve --key FILE",
+}
 
 
 def attest(
@@ -54,10 +58,8 @@ def attest(
             f"no predicate type is called {predicate_type!r}",
             hint=f"a URI, or one of: {', '.join(sorted(SHORT_NAMES))}",
         )
-    if uri == ENROLMENT:
-        raise UsageError(
-            "people are not enrolled by a claim of theirs", hint="an administrator runs: pratique trust enrol"
-        )
+    if uri in _MADE_BY:
+        raise UsageError(f"a claim of type {predicate_type} is not made by hand", hint=_MADE_BY[uri])
     signer = key_signer(workspace, key_file, passphrase_for)
     known = workspace.community.keys.get(signer.identity.subject)
     if known is None or not known.valid_at(workspace.clock()):

@@ -115,8 +115,8 @@ def _gate_input(
         evidence=tuple(
             for_policy(item) for item in gathered.verified if item.statement.predicate_type in claims
         ),
-        # An approval by a stranger, or one whose key was revoked, is not for policy to know: else anybody could
-        # change the decision, and so void everybody's approvals.
+        # An approval by a stranger, or one whose key was revoked, is not for policy to know: else anybody
+        # could change the decision, and so void everybody's approvals.
         rejected=tuple(item for item in gathered.rejected if item.predicate_type in claims),
     )
 
