@@ -19,7 +19,7 @@ def digest(name: str) -> Digest:
 
 
 def history(*told: str) -> list[Step]:
-    """Tell a history in words, as `deploy 1 live` or `rollback 1 failed`; `previous` is what was live before."""
+    """Tell a history in words, as `deploy 1 live`; `previous` is what was live before."""
     steps: list[Step] = []
     live: Digest | None = None
     for index, words in enumerate(told):
