@@ -35,6 +35,7 @@ VERBS = {
     "runner": Verb("runner", "Evidence", "Check the machine that builds."),
     "build": Verb("build", "Evidence", "Build in a sandbox, from locked inputs only."),
     "rebuild": Verb("rebuild", "Evidence", "Build again in a different environment, and compare."),
+    "image": Verb("image", "Evidence", "Assemble container images without a daemon; check them."),
     "scan": Verb("scan", "Evidence", "List what is in the artifact, and what is known about it."),
     "attest": Verb("attest", "Evidence", "Sign a claim about an artifact with a key of your own."),
     "verify": Verb("verify", "Evidence", "Verify one evidence bundle."),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Path = tuple[str, ...]
-MAX_MEMBERS: Final = 2_000_000
+MAX_MEMBERS: Final = 500_000
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 _MAX_PATH: Final = 4096
@@ -67,9 +67,11 @@ class Tree:
             What disappeared: paths and the nodes of lower layers that were there.
 
         Raises:
-            MalformedError: a path that leads out of the image, or more members than an image may have.
+            MalformedError: a path that leads out of the image or is its root, or too many members.
         """
         path = split_path(member.path)
+        if not path and member.kind is not Kind.DIRECTORY:
+            raise MalformedError(f"a {member.kind} in place of the image's root")
         if path and path[-1] == _OPAQUE:
             return self._remove_below(path[:-1])
         if path and path[-1].startswith(_WHITEOUT):

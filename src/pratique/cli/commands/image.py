@@ -1,0 +1,181 @@
+"""`pratique image`: assemble container images without a daemon, look at them, check them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pratique.cli.session import Session, session_options
+from pratique.errors import ExitCode, UsageError
+from pratique.model.finding import Result
+
+if TYPE_CHECKING:
+    from pratique.image.descriptor import Platform
+
+_COLOURS = {Result.PASS: "green", Result.FAIL: "red", Result.UNKNOWN: "yellow", Result.NOT_APPLICABLE: "cyan"}
+_platform_option = click.option("--platform", help="Which one of several, as os/architecture.")
+
+
+@click.group("image")
+def command() -> None:
+    """Assemble container images without a daemon; inspect and check them."""
+
+
+@command.command("build")
+@click.argument("sources", metavar="SOURCE[:/PATH]...", nargs=-1, required=True)
+@click.option(
+    "--output",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="OCI layout to write to; made when missing.",
+)
+@click.option("--base", metavar="LAYOUT@DIGEST", help="Image to build on.  [default: scratch]")
+@click.option("--entrypoint", multiple=True, help="Program, then its arguments.  [repeatable]")
+@click.option("--cmd", multiple=True, help="Default arguments.  [repeatable]")
+@click.option("--env", multiple=True, metavar="NAME=VALUE", help="Environment.  [repeatable]")
+@click.option("--label", multiple=True, metavar="NAME=VALUE", help="Label.  [repeatable]")
+@click.option("--user", default="65532:65532", show_default=True, help="Who it runs as.")
+@click.option("--workdir", default="", help="Absolute working directory.")
+@click.option("--port", multiple=True, help="Port to expose, as 8080/tcp.  [repeatable]")
+@click.option("--name", default="", help="Reference name in the layout.")
+@click.option(
+    "--created",
+    type=click.IntRange(min=0, max=8**11 - 1),
+    envvar="SOURCE_DATE_EPOCH",
+    default=0,
+    help="Time of the image and its files, seconds since 1970.  [default: $SOURCE_DATE_EPOCH, or 0]",
+)
+@click.option("--compress/--no-compress", default=True, help="Gzip layers.  [default: compress]")
+@_platform_option
+@session_options
+def build(
+    session: Session,
+    *,
+    sources: tuple[str, ...],
+    output: Path,
+    base: str | None,
+    env: tuple[str, ...],
+    label: tuple[str, ...],
+    port: tuple[str, ...],
+    platform: str | None,
+    **plain: str,
+) -> None:
+    """Assemble an image from application archives, folders and files.
+
+    The same sources and options give the same image on every machine. Each source is a layer: an application
+    archive (.tar) or a folder brings its content, to /app or to the path named.
+    """
+    from pratique.flow.image import build_image, find_base, parse_source  # noqa: PLC0415 - slow to import
+    from pratique.image.assemble import Recipe  # noqa: PLC0415
+
+    if not plain["user"] or (plain["workdir"] and not plain["workdir"].startswith("/")):
+        raise UsageError("--user must not be empty, and --workdir must be absolute")
+    wanted = _platform(platform)
+    recipe = Recipe(
+        sources=tuple(parse_source(source) for source in sources),
+        base=find_base(base, wanted) if base else None,
+        platform=wanted,
+        env=_pairs("--env", env),
+        labels=_pairs("--label", label),
+        ports=tuple(_port(one) for one in port),
+        **plain,  # type: ignore[arg-type] # click has given each option its type
+    )
+    made = build_image(recipe, output, session.progress)
+    body = {
+        "digest": str(made.descriptor.digest),
+        "config": str(made.manifest.config.digest),
+        "platform": str(made.config.platform),
+        "layers": [
+            {"digest": str(layer.digest), "size": layer.size, "diffId": str(diff_id)}
+            for layer, diff_id in zip(made.manifest.layers, made.config.diff_ids, strict=True)
+        ],
+        "layout": str(output),
+    }
+    session.emit(body, lambda: click.echo(f"{output}@{made.descriptor.digest}"))
+
+
+@command.command("check")
+@click.argument("image", metavar="LAYOUT[@DIGEST]")
+@_platform_option
+@click.option("-v", "--verbose", is_flag=True, help="Show the rules that pass or do not apply, too.")
+@session_options
+def check(session: Session, *, image: str, platform: str | None, verbose: bool) -> int:
+    """Check an image's configuration, history and layers by every rule.
+
+    Nothing is unpacked, and nothing runs. Ends with 1 if a critical or high rule failed, else with 3 if
+    something could not be checked. Each rule has a section in docs/image.md.
+    """
+    import msgspec  # noqa: PLC0415 - for commands that work
+
+    from pratique.flow.image import check as check_image  # noqa: PLC0415
+    from pratique.flow.image import summary  # noqa: PLC0415
+    from pratique.image.check.run import is_refused, is_unknown  # noqa: PLC0415
+    from pratique.model.clock import system_clock  # noqa: PLC0415
+
+    descriptor, findings = check_image(image, _platform(platform), system_clock, session.progress)
+
+    def human() -> None:
+        for finding in findings:
+            if verbose or finding.result in {Result.FAIL, Result.UNKNOWN}:
+                result = click.style(f"{finding.result.value:<14}", fg=_COLOURS[finding.result])
+                click.echo(f"{finding.id:<12}{result}{finding.severity.value:<9}{finding.title}")
+                if finding.location or finding.detail:
+                    click.echo(f"{'':<35}{': '.join(filter(None, (finding.location, finding.detail)))}")
+                if finding.fix:
+                    click.echo(f"{'':<35}fix: {finding.fix}")
+
+    body = {
+        "image": str(descriptor.digest),
+        "findings": [msgspec.to_builtins(finding) for finding in findings],
+        "summary": summary(findings),
+    }
+    session.emit(body, human)
+    if is_refused(findings):
+        return ExitCode.REFUSED
+    return ExitCode.UNKNOWN if is_unknown(findings) else ExitCode.PASSED
+
+
+@command.command("inspect")
+@click.argument("image", metavar="LAYOUT[@DIGEST]")
+@_platform_option
+@session_options
+def inspect(session: Session, *, image: str, platform: str | None) -> None:
+    """Show what an image is: its digest, how it runs, its layers."""
+    from pratique.flow.image import image_json, inspect_image  # noqa: PLC0415 - slow to import
+
+    found = image_json(inspect_image(image, _platform(platform)))
+
+    def human() -> None:
+        for name, value in found.items():
+            lines = [f"{key}={item}" for key, item in value.items()] if isinstance(value, dict) else value
+            if name == "layers":
+                lines = [f"{layer['digest']}  {layer['size']:>12}" for layer in found["layers"]]
+            shown = [lines] if isinstance(lines, str) else lines
+            for number, line in enumerate(shown):
+                text = line if line.isprintable() else ascii(line)
+                click.echo(f"{name if number == 0 else '':<12}{text}")
+
+    session.emit(found, human)
+
+
+def _platform(text: str | None) -> Platform | None:
+    from pratique.image.descriptor import parse_platform  # noqa: PLC0415 - only where it is needed
+
+    return parse_platform(text) if text else None
+
+
+def _pairs(option: str, lines: tuple[str, ...]) -> dict[str, str]:
+    for line in lines:
+        if not line.partition("=")[0] or "=" not in line:
+            raise UsageError(f"{option} {line!r} is not NAME=VALUE")
+    return {line.partition("=")[0]: line.partition("=")[2] for line in lines}
+
+
+def _port(text: str) -> str:
+    number, _, protocol = text.partition("/")
+    protocol = protocol or "tcp"
+    if not number.isdecimal() or not 0 < int(number) < 1 << 16 or protocol not in {"tcp", "udp", "sctp"}:
+        raise UsageError(f"--port {text!r} is not a port", hint="write it as 8080 or 53/udp")
+    return f"{int(number)}/{protocol}"
