@@ -174,6 +174,7 @@ def printable(text: str) -> str:
 
 def _abandon_stdout() -> None:
     """Let what is still buffered go nowhere, or Python complains about it when it ends."""
+    sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__  # click's stand-ins fail where one is closed
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.__stdout__.fileno())  # type: ignore[union-attr] # None if closed
 

@@ -105,14 +105,15 @@ def test_ship_survives_being_killed_at_any_point(project: Project, chance: rando
         versions += 1
         project.release(f"1.{versions}.0")
         while kills < KILLS:
-            # Late stages are reached early once the ones before are in the journal: half of the kills come soon.
+            # Once the first stages are in the journal the late ones come soon: so does every other kill.
             longest = whole_run * 1.1 if kills % 2 else whole_run / 5
             if not kill_after(project, chance.uniform(0.05, longest), "ship", *project.approving()):
                 nothing_is_left_behind(project)
                 break
             kills += 1
-            entries = nothing_is_lost(project, entries)
             nothing_is_half_written(project)
+            if kills % 3:  # now and then the next run meets what was left exactly as it was left
+                entries = nothing_is_lost(project, entries)
     project.run("ship", *project.approving())
     nothing_is_lost(project, entries)
     nothing_is_half_written(project)
