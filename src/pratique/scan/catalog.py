@@ -18,8 +18,9 @@ from packaging.version import InvalidVersion, Version
 
 from pratique.errors import CouldNotCheckError, MalformedError
 from pratique.model.purl import python_purl
+from pratique.scan.bill import merged
 from pratique.scan.catalogers.golang import Executables
-from pratique.scan.catalogers.records import merged, read_records
+from pratique.scan.catalogers.records import read_records
 from pratique.scan.catalogers.table import RECOGNISED
 from pratique.scan.component import Catalog, Component, Uninspected
 from pratique.scan.members import read_members

@@ -19,6 +19,8 @@ _NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "https://pratique.dev/sbom")
 _ROOT: Final = "artifact"
 HASH_OF_LENGTH: Final = {40: "SHA-1", 64: "SHA-256", 96: "SHA-384", 128: "SHA-512"}
 SOURCE_PACKAGE: Final = "pratique:source-package"
+METADATA_DIGEST: Final = "pratique:metadata-sha256"
+MISSING: Final = "pratique:missing-requirement"
 
 
 def sbom(
@@ -99,10 +101,10 @@ def _component(component: Component) -> dict[str, Any]:
         "purl": component.purl,
         "evidence": {"occurrences": [{"location": location} for location in component.locations]},
         "properties": [
-            {"name": "pratique:metadata-sha256", "value": f"{path} {hex_digest}"}
+            {"name": METADATA_DIGEST, "value": f"{path} {hex_digest}"}
             for path, hex_digest in component.metadata_digests
         ]
-        + [{"name": "pratique:missing-requirement", "value": name} for name in component.missing]
+        + [{"name": MISSING, "value": name} for name in component.missing]
         + (
             [{"name": SOURCE_PACKAGE, "value": f"{component.source} {component.source_version}".strip()}]
             if component.source

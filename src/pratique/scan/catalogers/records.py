@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pratique.scan.catalogers.base import File, UnreadableError
 from pratique.scan.catalogers.golang import read_build_info
 from pratique.scan.catalogers.npm import read_tree
 from pratique.scan.catalogers.table import INSTALLED_NPM, TABLE
-from pratique.scan.component import Component, Uninspected
+from pratique.scan.component import Uninspected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from pratique.scan.component import Component
     from pratique.scan.members import Members
 
 
@@ -44,31 +43,6 @@ def read_records(held: Members) -> tuple[list[Component], list[Uninspected]]:
         File(name, data, held.contents) for name, data in held.contents.items() if INSTALLED_NPM.match(name)
     )
     return found + tree, unread + [Uninspected(*problem) for problem in problems]
-
-
-def merged(components: Iterable[Component]) -> tuple[Component, ...]:
-    """Make one component of all with one purl, which keeps what each says; sorted by purl."""
-    found: dict[str, Component] = {}
-    for component in components:
-        held = found.get(component.purl)
-        found[component.purl] = _merge(held, component) if held else component
-    return tuple(component for _, component in sorted(found.items()))
-
-
-def _merge(first: Component, second: Component) -> Component:
-    def both(name: str) -> tuple[str, ...]:
-        return tuple(sorted({*getattr(first, name), *getattr(second, name)}))
-
-    licensed = first if first.licence_is_spdx or not second.licence else second
-    return msgspec.structs.replace(
-        first,
-        licence=licensed.licence,
-        licence_is_spdx=licensed.licence_is_spdx,
-        metadata_digests=tuple(sorted({*first.metadata_digests, *second.metadata_digests})),
-        source=first.source or second.source,
-        source_version=first.source_version if first.source else second.source_version,
-        **{name: both(name) for name in ("locations", "hashes", "requires", "missing")},
-    )
 
 
 def _installed_roots(names: Iterable[str]) -> frozenset[str]:
