@@ -273,6 +273,7 @@ def test_a_secret_across_chunks_is_found_in_a_large_file(handmade: Handmade) -> 
         b"-----BEGIN PRIVATE KEY-----",  # what a parser looks for
         b"-----BEGIN RSA PRIVATE KEY-----\n...\n-----END RSA PRIVATE KEY-----\n",
         b"-----BEGIN PUBLIC KEY-----\n" + b"MIIE" * 20,
+        b"\x7fELF\x02" + bytes(300_000) + pem(),  # as libgnutls has it, for its self-test
         f"ghp_{'A' * 36}".encode(),  # the check sum is wrong
         f"npm_{'a' * 36}".encode(),
         b"AKIAIOSFODNN7EXAMPLE = wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pratique.errors import CouldNotCheckError, EvidenceInvalidError, MalformedError
 from pratique.image.check.facts import Facts, Secret, Seen, shown
-from pratique.image.check.secretscan import find_secrets, scan_chunks
+from pratique.image.check.secretscan import scan_chunks
 from pratique.image.layerread import BombError, open_layer
 from pratique.image.member import Kind
 from pratique.image.tarread import read_tar
@@ -153,7 +153,7 @@ class _Layer:
         if is_kept(path) and member.size <= _KEEP_BYTES and len(self._facts.kept) < _MAX_KEPT:
             data = b"".join(content.chunks())
             self._facts.kept[self._number, path] = data
-            kinds = set(find_secrets(data))
+            kinds = scan_chunks([data])
         else:
             kinds = scan_chunks(content.chunks())
         room = _MAX_NOTES - len(self._facts.secrets)
