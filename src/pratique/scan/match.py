@@ -9,6 +9,7 @@ import msgspec
 from pratique.errors import MalformedError
 from pratique.model.clock import format_time
 from pratique.model.finding import Finding, Result, Severity
+from pratique.scan.openvex import deciding
 from pratique.scan.purl import parse_purl
 from pratique.scan.versions import (
     VERSION_KEYS,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from pratique.scan.component import Component, Uninspected
     from pratique.scan.database import Database, DatabaseInfo, Entry
+    from pratique.scan.openvex import Statement
 
 
 class Vulnerability(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +47,7 @@ class Vulnerability(msgspec.Struct, frozen=True, kw_only=True):
         fixed_versions: the first unaffected versions after it, as the advisories name them.
         exploited_since: date it entered the catalogue of known exploited vulnerabilities, or empty.
         sources: names of the sources that say so, sorted.
+        suppressed: id of the statement that says there is nothing to fear, or empty. The finding stays.
     """
 
     id: str
@@ -58,6 +61,7 @@ class Vulnerability(msgspec.Struct, frozen=True, kw_only=True):
     fixed_versions: tuple[str, ...]
     exploited_since: str
     sources: tuple[str, ...]
+    suppressed: str = ""
 
     def finding(self) -> Finding:
         """Put it in the words that every report shares."""
@@ -94,11 +98,15 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MatchReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Findings sorted by purl and id, and what is unknown; "none found" needs both to be empty."""
+    """Findings sorted by purl and id, and what is unknown; "none found" needs both to be empty.
+
+    `unused` are the ids of statements that no finding answers to: outdated, or about something else.
+    """
 
     findings: tuple[Vulnerability, ...]
     unknown: tuple[Unknown, ...]
     coverage: Coverage
+    unused: tuple[str, ...] = ()
 
 
 def match(
@@ -108,6 +116,8 @@ def match(
     now: datetime,
     max_age: timedelta,
     uninspected: Sequence[Uninspected] = (),
+    statements: Sequence[Statement] = (),
+    artifact: frozenset[str] = frozenset(),
 ) -> MatchReport:
     """Match every component.
 
@@ -117,6 +127,8 @@ def match(
         now: the time by which the data's age is judged.
         max_age: data older than this leaves every component unknown, whatever else was found.
         uninspected: members of the artifact whose packages are unknown.
+        statements: OpenVEX statements of authors whose word counts here.
+        artifact: purls and digests by which statements may name the artifact.
     """
     unknown = [Unknown(member.path, member.reason) for member in uninspected]
     unknown += [Unknown("database", reason) for reason in _age_problem(database.info, now, max_age)]
@@ -137,6 +149,7 @@ def match(
         findings += found
         checked += not problems
         unknown += [Unknown(component.purl, problem) for problem in problems]
+    findings, used = _judged(findings, statements, artifact)
     return MatchReport(
         findings=tuple(sorted(findings, key=lambda finding: (finding.purl, finding.id))),
         unknown=tuple(sorted(set(unknown))),
@@ -146,7 +159,24 @@ def match(
             ecosystems=dict(sorted(ecosystems.items())),
             database=database.info,
         ),
+        unused=tuple(sorted({item.id for item in statements} - used)),
     )
+
+
+def _judged(
+    findings: Sequence[Vulnerability], statements: Sequence[Statement], artifact: frozenset[str]
+) -> tuple[list[Vulnerability], set[str]]:
+    """Mark the findings that a statement answers to, and give the ids of all statements that concern one."""
+    if not statements:
+        return list(findings), set()
+    judged: list[Vulnerability] = []
+    used: set[str] = set()
+    for finding in findings:
+        about = deciding(statements, finding.purl, (finding.id, *finding.aliases), artifact=artifact)
+        used.update(item.id for item in about)
+        holds = about[-1].id if about and about[-1].status.suppresses else ""
+        judged.append(msgspec.structs.replace(finding, suppressed=holds))
+    return judged, used
 
 
 def _age_problem(info: DatabaseInfo, now: datetime, max_age: timedelta) -> list[str]:

@@ -48,6 +48,7 @@ def coverage(report: MatchReport) -> dict[str, Any]:
         "checked": report.coverage.checked,
         "ecosystems": report.coverage.ecosystems,
         "unknown": [{"subject": item.subject, "reason": item.reason} for item in report.unknown],
+        **({"unusedStatements": list(report.unused)} if report.unused else {}),
         "database": {
             "digest": info.digest.digest_set,
             "records": info.records,
@@ -85,5 +86,6 @@ def _result(finding: Vulnerability) -> dict[str, Any]:
                 "vector": finding.vector,
                 "sources": list(finding.sources),
             }
+            | ({"suppressedBy": finding.suppressed} if finding.suppressed else {})
         ],
     }

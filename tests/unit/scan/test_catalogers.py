@@ -270,6 +270,14 @@ def test_go_executables_that_do_not_say_what_is_in_them_are_unknown(
     assert [item.path for item in catalogue.uninspected] == ["bin/tool"]
 
 
+def test_a_copy_of_the_magic_in_a_program_makes_it_no_go_executable(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "bin/reader": b"\x7fELF" + bytes(40) + MAGIC + bytes(200),
+        "a-1.dist-info/METADATA": "Name: a\nVersion: 1\n",
+    }
+    assert found(tmp_path, files)[1].uninspected == ()
+
+
 def test_build_info_is_found_across_pieces(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for piece in (1000, 65536 - 7, 65536 + 3):
         monkeypatch.setattr("pratique.scan.catalogers.golang._CHUNK", piece)
