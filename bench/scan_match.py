@@ -2,13 +2,15 @@
 
     python bench/scan_match.py PYPA_JSON_FOLDER GO_TAR_XZ
 
-Prints medians of CPU and wall time in milliseconds: import, opening (with and without checking the digest),
-the first match after opening, and further matches.
+Prints medians of CPU and wall time in milliseconds: import (with its rate), opening (with and without
+checking the digest), the first match after opening, further matches, a process that does it all, and
+5,000 components written as CycloneDX and SPDX and read back.
 """
 
 from __future__ import annotations
 
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -16,11 +18,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pratique.scan.component import Component
+from pratique.model.digest import sha256_bytes
+from pratique.model.strict_json import canonical_json
+from pratique.scan.component import Catalog, Component
+from pratique.scan.cyclonedx import sbom
+from pratique.scan.cyclonedx_reader import read_cyclonedx
 from pratique.scan.database import Database
 from pratique.scan.importer import import_advisories
 from pratique.scan.match import match
 from pratique.scan.sources import Source
+from pratique.scan.spdx import read_spdx, spdx_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +37,8 @@ ROUNDS = 15
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
-def measure(what: str, work: Callable[[], object], rounds: int = ROUNDS) -> None:
-    """Print the medians of some rounds of work."""
+def measure(what: str, work: Callable[[], object], rounds: int = ROUNDS) -> float:
+    """Print the medians of some rounds of work, and give that of wall time in milliseconds."""
     wall, cpu = [], []
     for _ in range(rounds):
         wall_start, cpu_start = time.perf_counter(), time.process_time()
@@ -40,6 +47,54 @@ def measure(what: str, work: Callable[[], object], rounds: int = ROUNDS) -> None
         cpu.append(1000 * (time.process_time() - cpu_start))
     medians = f"wall {statistics.median(wall):8.2f} ms   cpu {statistics.median(cpu):8.2f} ms"
     print(f"{what:34} {medians}   n={rounds}")
+    return statistics.median(wall)
+
+
+def process(path: Path, purls: list[str]) -> None:
+    """Match in a new process, interpreter start and imports included."""
+    subprocess.run(
+        [sys.executable, __file__, "--child", str(path)], input="\n".join(purls), text=True, check=True
+    )
+
+
+def child(path: Path) -> None:
+    """Match the package URLs on standard input."""
+    components = [Component(purl=line.strip(), name="", version="") for line in sys.stdin]
+    with Database.open(path, verify=False) as database:
+        match(components, database, now=NOW, max_age=timedelta(days=1))
+
+
+def measure_bills() -> None:
+    """Write and read 5,000 components, each with a digest, a licence, a place and three edges."""
+    purls = [f"pkg:npm/package-{number:04}@1.{number}.0" for number in range(5_000)]
+    catalog = Catalog(
+        components=tuple(
+            Component(
+                purl=purl,
+                name=purl[8:20],
+                version=purl.rpartition("@")[2],
+                licence="MIT",
+                licence_is_spdx=True,
+                locations=(f"node_modules/{number}/package.json",),
+                hashes=("ab" * 64,),
+                requires=tuple(purls[number + 1 : number + 4]),
+            )
+            for number, purl in enumerate(purls)
+        )
+    )
+    digest = sha256_bytes(b"artifact")
+
+    def cyclonedx() -> bytes:
+        return canonical_json(sbom(catalog, name="a", digest=digest, created=NOW))
+
+    def spdx() -> bytes:
+        return canonical_json(spdx_document(catalog, name="a", digest=digest, created=NOW))
+
+    for name, write, read in (("CycloneDX", cyclonedx, read_cyclonedx), ("SPDX", spdx, read_spdx)):
+        data = write()
+        assert read(data, what=name).components == catalog.components
+        measure(f"5,000 components: write {name}", write, rounds=5)
+        measure(f"5,000 components: read {name}", lambda read=read, data=data: read(data, what=""), rounds=5)
 
 
 def main() -> None:
@@ -51,7 +106,9 @@ def main() -> None:
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "advisories.sqlite"
-        measure("import", lambda: import_advisories(sources, path), rounds=3)
+        seconds = measure("import", lambda: import_advisories(sources, path), rounds=3) / 1000
+        with Database.open(path) as database:
+            print(f"import rate: {database.info.records / seconds:.0f} records a second")
         print(f"database: {path.stat().st_size / 1e6:.1f} MB")
         with Database.open(path) as database:
             rows = database._connection.execute("SELECT DISTINCT ecosystem, package FROM affected").fetchall()  # noqa: SLF001 - sampling real names
@@ -78,8 +135,10 @@ def main() -> None:
             measure(
                 "warm: match 1,000", lambda: match(components, database, now=NOW, max_age=timedelta(days=1))
             )
+            measure("cold process: start, match 1,000", lambda: process(path, purls), rounds=5)
         print(f"{len(report.findings)} findings, {len(report.unknown)} unknown")
+    measure_bills()
 
 
 if __name__ == "__main__":
-    main()
+    child(Path(sys.argv[2])) if sys.argv[1] == "--child" else main()
