@@ -20,6 +20,7 @@ APPROVAL: Final = f"{_OWN}/approval/v1"
 DEPLOYMENT: Final = f"{_OWN}/deployment/v1"
 ENROLMENT: Final = f"{_OWN}/enrolment/v1"
 AUDIT_SEAL: Final = f"{_OWN}/audit-seal/v1"
+WAIVER: Final = f"{_OWN}/waiver/v1"
 
 SHORT_NAMES: Final = {
     "provenance": PROVENANCE,
@@ -33,6 +34,7 @@ SHORT_NAMES: Final = {
     "deployment": DEPLOYMENT,
     "enrolment": ENROLMENT,
     "audit-seal": AUDIT_SEAL,
+    "waiver": WAIVER,
 }
 _BY_URI: Final = {uri: name for name, uri in SHORT_NAMES.items()}
 

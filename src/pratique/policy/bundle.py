@@ -20,7 +20,7 @@ from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.policy.rego_source import RuleInfo, catalogue
 from pratique.policy.requirements import Requirements, parse_requirements, requirements_table
-from pratique.policy.rule_data import RuleData, parse_rule_data
+from pratique.policy.rule_data import RuleData, parse_rule_data, rule_data_table
 from pratique.policy.settings import merge
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PolicyBundle(msgspec.Struct, frozen=True, kw_only=True):
             {
                 "schema": BUNDLE_SCHEMA,
                 "modules": self.modules,
-                "data": msgspec.to_builtins(self.data),
+                "data": rule_data_table(self.data),
                 "requirements": requirements_table(self.requirements),
             }
         )

@@ -20,16 +20,30 @@ DECISION_SCHEMA: Final = "https://pratique.dev/policy-result/v1"
 
 
 class Status(StrEnum):
-    """What one code came to. `SKIPPED` says that there was nothing to look at; it is never a pass."""
+    """What one code came to. `SKIPPED` says that there was nothing to look at; it is never a pass.
+
+    `WAIVED` is a violation, still there, that enough people accept for a while.
+    """
 
     VIOLATION = "violation"
     ERROR = "error"
+    WAIVED = "waived"
     WARNING = "warning"
     SUCCESS = "success"
     SKIPPED = "skipped"
 
 
 _ORDER: Final = list(Status)
+
+
+class WaiverUsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One person's waiver that counts for a finding: its evidence digest, who, why, until when (RFC 3339)."""
+
+    evidence: str
+    person: str
+    reason: str
+    not_after: str
+    ticket: str = ""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -45,6 +59,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         solution: what to do, as a command where there is one.
         evidence: digests of the evidence looked at.
         controls: practices the code serves.
+        waivers: of a waived violation, every waiver that counts for it.
     """
 
     code: str
@@ -56,6 +71,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     solution: str = ""
     evidence: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
+    waivers: tuple[WaiverUsed, ...] = ()
 
     @property
     def order(self) -> tuple[int, str, tuple[str, ...], str]:
@@ -104,7 +120,7 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         rule_data: digest of the rule data alone.
         input: digest of the input document.
         engine: see `EngineUsed`.
-        inputs: evidence that stood.
+        inputs: evidence that stood, and the waivers that count for a finding.
         set_aside: verified evidence that did not count.
         rejected: evidence that did not verify.
         results: gravest first.
@@ -150,9 +166,14 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
                 "set_aside": msgspec.to_builtins(self.set_aside),
                 "rejected": msgspec.to_builtins(self.rejected),
                 "results": msgspec.to_builtins(self.results),
-                "summary": {status.value: len(self.with_status(status)) for status in Status},
+                "summary": self._summary(),
             }
         )
+
+    def _summary(self) -> dict[str, int]:
+        """Count the statuses; `waived` is there where one is waived, so that older decisions still read."""
+        counts = {status.value: len(self.with_status(status)) for status in Status}
+        return {name: count for name, count in counts.items() if count or name != Status.WAIVED}
 
     @property
     def digest(self) -> Digest:

@@ -17,6 +17,7 @@ from pratique.errors import MalformedError
 from pratique.model.clock import format_time, parse_time
 from pratique.model.digest import Digest, parse_digest
 from pratique.model.strict_json import canonical_json, parse_json_object
+from pratique.policy.person import Person, PersonWire, parse_person, person_document
 
 INPUT_SCHEMA: Final = "https://pratique.dev/policy-input/v1"
 
@@ -75,6 +76,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
         rejected: evidence that did not verify.
         effective_time: the moment at which freshness is judged; there is no other clock.
         mode: see `Mode`.
+        people: whose the keys are that signed waivers among the evidence; one entry a key.
     """
 
     subject: Digest
@@ -83,17 +85,23 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = Mode.ENFORCE
     evidence: tuple[Evidence, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    people: tuple[Person, ...] = ()
 
     def encode(self) -> bytes:
         """Write the input document; the order evidence came in leaves no trace in it.
 
         Raises:
-            MalformedError: a predicate that has no canonical JSON form, or one digest for different evidence.
+            MalformedError: a predicate that has no canonical JSON form, one digest for different evidence, or
+                one key for different people.
         """
         evidence = {item.digest: item for item in self.evidence}
         if any(item != evidence[item.digest] for item in self.evidence):
             raise MalformedError("policy input: two different pieces of evidence under one digest")
         rejected = {(item.digest, item.reason): item for item in self.rejected}
+        people = {item.key: item for item in self.people}
+        if any(item != people[item.key] for item in self.people):
+            raise MalformedError("policy input: two different people under one key")
+        known = [person_document(people[key]) for key in sorted(people)]
         return canonical_json(
             {
                 "schema": INPUT_SCHEMA,
@@ -103,6 +111,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
                 "mode": self.mode.value,
                 "evidence": [_evidence_document(evidence[key]) for key in sorted(evidence)],
                 "rejected": [_rejected_document(rejected[key]) for key in sorted(rejected)],
+                **({"people": known} if known else {}),
             }
         )
 
@@ -142,6 +151,7 @@ def read_input(data: bytes) -> GateInput:
             Rejected(digest=parse_digest(item.digest), predicate_type=item.predicate_type, reason=item.reason)
             for item in wire.rejected
         ),
+        people=tuple(parse_person(item) for item in wire.people),
     )
 
 
@@ -170,6 +180,7 @@ class _InputWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Mode
     evidence: list[_EvidenceWire]
     rejected: list[_RejectedWire]
+    people: list[PersonWire] = []
 
 
 def _evidence_document(item: Evidence) -> dict[str, Any]:

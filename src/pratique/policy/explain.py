@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pratique.model.predicate import short_name
-from pratique.policy.decision import Decision, Finding, Status
+from pratique.policy.decision import Decision, Finding, Status, WaiverUsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,7 @@ class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
         looked_at: the evidence, each as `<short name> <digest>, signed by <who> at <when>`, or why it did
             not count.
         cures: what to do, without repetition.
+        waived_by: who accepts it for now: `<person> until <when>: <why>`.
     """
 
     code: str
@@ -34,6 +35,7 @@ class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
     seen: tuple[str, ...]
     looked_at: tuple[str, ...]
     cures: tuple[str, ...]
+    waived_by: tuple[str, ...] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +45,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         verdict: one sentence.
         obstacles: what denies, gravest first.
         cautions: what warns.
+        waived: what people accept for a while.
         passed: codes that succeeded.
         skipped: `<code>: <why>`.
         next_commands: the fewest commands that make all evidence owed, in the order of the pipeline.
@@ -51,6 +54,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     verdict: str
     obstacles: tuple[Obstacle, ...]
     cautions: tuple[Obstacle, ...]
+    waived: tuple[Obstacle, ...]
     passed: tuple[str, ...]
     skipped: tuple[str, ...]
     next_commands: tuple[str, ...]
@@ -65,6 +69,7 @@ def explain(decision: Decision) -> Explanation:
         verdict=_verdict(decision, len(obstacles), len(cautions)),
         obstacles=obstacles,
         cautions=cautions,
+        waived=_obstacles(decision, Status.WAIVED),
         passed=tuple(result.code for result in passed),
         skipped=tuple(f"{result.code}: {result.msg}" for result in decision.with_status(Status.SKIPPED)),
         next_commands=_next_commands(obstacles),
@@ -74,12 +79,18 @@ def explain(decision: Decision) -> Explanation:
 def render(explanation: Explanation) -> str:
     """Write an explanation as plain text, wrapped by whoever shows it."""
     lines = [explanation.verdict]
-    for word, group in (("refused", explanation.obstacles), ("caution", explanation.cautions)):
+    groups = (
+        ("refused", explanation.obstacles),
+        ("waived", explanation.waived),
+        ("caution", explanation.cautions),
+    )
+    for word, group in groups:
         for obstacle in group:
             lines += ["", f"{word}: {obstacle.code} ({obstacle.severity}): {obstacle.title}"]
             lines += [f"  seen:      {text}" for text in obstacle.seen]
             lines += [f"  looked at: {text}" for text in obstacle.looked_at]
             lines += [f"  cure:      {text}" for text in obstacle.cures]
+            lines += [f"  by:        {text}" for text in obstacle.waived_by]
     if explanation.passed:
         lines += ["", f"passed: {', '.join(explanation.passed)}"]
     lines += [f"skipped: {text}" for text in explanation.skipped]
@@ -88,11 +99,19 @@ def render(explanation: Explanation) -> str:
     return "\n".join(lines) + "\n"
 
 
+def waiver_line(waiver: WaiverUsed) -> str:
+    """Say who waived something, until when and why."""
+    ticket = f" ({waiver.ticket})" if waiver.ticket else ""
+    return f"{waiver.person} until {waiver.not_after}: {waiver.reason}{ticket}"
+
+
 def _verdict(decision: Decision, obstacles: int, cautions: int) -> str:
     artifact = f"{decision.name} {decision.subject.short}".strip()
     by = f"policy {decision.policy.short} at {decision.effective_time}"
     if decision.allowed:
-        return f"{artifact} passes {by}, with {cautions} cautions"
+        waived = len(decision.with_status(Status.WAIVED))
+        accepted = f", and {waived} violations waived" if waived else ""
+        return f"{artifact} passes {by}, with {cautions} cautions{accepted}"
     acted = "" if decision.mode == "enforce" else ", which is recorded and not enforced (mode audit)"
     return f"{artifact} is refused by {by} for {obstacles} reasons{acted}"
 
@@ -112,6 +131,7 @@ def _obstacles(decision: Decision, *statuses: Status) -> tuple[Obstacle, ...]:
                 described.get(digest, digest) for result in results for digest in result.evidence
             ),
             cures=_once(result.solution for result in results if result.solution),
+            waived_by=_once(waiver_line(waiver) for result in results for waiver in result.waivers),
         )
         for code, results in by_code.items()
     ]

@@ -2,7 +2,8 @@
 
 Two layers. The trust layer (`standing`) decides which evidence counts and what is owed. Rego then sees only
 the evidence that stands, and can add violations and warnings, never remove one. An artifact passes only if
-both layers are silent: any error of the engine, of a rule or in a rule's answer is itself a denial.
+both layers are silent: any error of the engine, of a rule or in a rule's answer is itself a denial. The one
+thing that lets a violation pass is people who answer for it by name (`waiving`), and it stays in the record.
 
 Deterministic: the input document and the policy bundle determine the decision to the byte (but for
     `engine`, where
@@ -24,12 +25,14 @@ from pratique.policy.bundle import PolicyBundle
 from pratique.policy.decision import Decision, EngineUsed, EvidenceRefused, EvidenceUsed, Finding, Status
 from pratique.policy.engine import Engine, EngineError, RuleSet
 from pratique.policy.evidence import Evidence, GateInput, parse_input, read_input
+from pratique.policy.rule_data import rule_data_table
 from pratique.policy.standing import Assessment, assess
+from pratique.policy.waiver import ENGINE_ERROR
+from pratique.policy.waiving import apply_waivers, judge_waivers
 
 if TYPE_CHECKING:
     from pratique.policy.rego_source import RuleInfo
 
-ENGINE_ERROR: Final = "engine.error"
 REJECTED: Final = "evidence.rejected"
 _OWED_TITLE: Final = "Accepted evidence of this type is there"
 
@@ -83,16 +86,20 @@ def _decide(
 ) -> Decision:
     """Decide on what was read from the bytes, never on what the caller held, so that no replay can differ."""
     assessment = assess(gate_input, bundle.requirements)
-    results = [*_owed(assessment), *_rejected(gate_input)]
+    findings = [*_owed(assessment), *_rejected(gate_input)]
     used = EngineUsed(name=engine.name, version=engine.version)
-    data = msgspec.to_builtins(bundle.data)
+    data = rule_data_table(bundle.data)
     try:
         answer = engine.evaluate(bundle.modules, data, rego_input(gate_input, assessment))
-        results += _rule_results(answer.sets, bundle, assessment)
+        findings += _rule_results(answer.sets, bundle, assessment)
         used = msgspec.structs.replace(used, isolation=answer.isolation)
     except EngineError as error:
-        results += _engine_error(error, bundle)
-    results.sort(key=lambda result: result.order)
+        findings += _engine_error(error, bundle)
+    policy = sha256_bytes(policy_bytes)
+    waivers = judge_waivers(gate_input, policy, bundle.data.waivers)
+    applied = apply_waivers(findings, waivers, bundle.data.waivers)
+    results = sorted(applied.results, key=lambda result: result.order)
+    standing = (item for items in assessment.standing.values() for item in items)
     denied = any(result.status in {Status.VIOLATION, Status.ERROR} for result in results)
     return Decision(
         subject=gate_input.subject,
@@ -100,14 +107,14 @@ def _decide(
         decision="deny" if denied or not results else "allow",
         mode=gate_input.mode,
         effective_time=format_time(gate_input.effective_time),
-        policy=sha256_bytes(policy_bytes),
+        policy=policy,
         rule_data=sha256_bytes(canonical_json(data)),
         input=sha256_bytes(input_bytes),
         engine=used,
-        inputs=tuple(_used(item) for items in assessment.standing.values() for item in items),
+        inputs=tuple(_used(item) for item in (*standing, *applied.used)),
         set_aside=tuple(
             _refused(item.evidence.predicate_type, str(item.evidence.digest), item.reason)
-            for item in assessment.set_aside
+            for item in (*assessment.set_aside, *waivers.set_aside)
         ),
         rejected=tuple(
             _refused(item.predicate_type, str(item.digest), item.reason) for item in gate_input.rejected

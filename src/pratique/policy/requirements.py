@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from pratique.errors import ConfigError
-from pratique.model.predicate import SHORT_NAMES
+from pratique.model.predicate import SHORT_NAMES, WAIVER
 from pratique.policy.settings import nearest, typed
 
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}\Z")
@@ -130,6 +130,11 @@ def _check_role(requirements: Requirements, name: str, role: Role, what: str) ->
 def _check_predicate(short: str, where: str) -> None:
     if short not in SHORT_NAMES:
         raise ConfigError(f"{where}: no predicate type is called {short!r}", hint=nearest(short, SHORT_NAMES))
+    if SHORT_NAMES[short] == WAIVER:
+        raise ConfigError(
+            f"{where}: who may waive is said by enrolments, not here",
+            hint="pratique trust enrol NAME --role waiver-approver",
+        )
 
 
 def _matches(pattern: str, signer: str, kind: str) -> bool:

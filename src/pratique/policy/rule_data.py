@@ -14,6 +14,7 @@ from pratique.policy.settings import typed
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
+People = Annotated[int, msgspec.Meta(ge=1, le=20)]
 
 
 class PostureData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -58,18 +59,39 @@ class VulnsData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     max_database_age_days: Days = 90
 
 
+class WaiversData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`waivers`: how many people it takes to waive a violation of each severity, and for how long at most.
+
+    A severity that nobody states counts as critical.
+    """
+
+    critical: People = 2
+    high: People = 1
+    medium: People = 1
+    low: People = 1
+    max_days: Days = 90
+
+    def quorum(self, severity: str) -> int:
+        """Give how many people it takes for a severity."""
+        return {"high": self.high, "medium": self.medium, "low": self.low}.get(severity, self.critical)
+
+
 class RuleData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The whole of `data.rule_data`; `custom` is for a project's own rules and has no fixed shape."""
+    """The whole of `data.rule_data`; `custom` is for a project's own rules and has no fixed shape.
+
+    Where `waivers` is absent, the policy admits none.
+    """
 
     posture: PostureData = PostureData()
     provenance: ProvenanceData = ProvenanceData()
     rebuild: RebuildData = RebuildData()
     sbom: SbomData = SbomData()
     vulns: VulnsData = VulnsData()
+    waivers: WaiversData | None = None
     custom: dict[str, Any] = {}
 
 
-_KINDS = (RuleData, PostureData, ProvenanceData, RebuildData, SbomData, VulnsData)
+_KINDS = (RuleData, PostureData, ProvenanceData, RebuildData, SbomData, VulnsData, WaiversData)
 _KEYS = sorted({key for kind in _KINDS for key in kind.__struct_fields__})
 
 
@@ -80,3 +102,11 @@ def parse_rule_data(table: dict[str, Any], *, what: str) -> RuleData:
         ConfigError: an unknown key, or a value that no rule understands.
     """
     return typed(table, RuleData, what=what, known=_KEYS)
+
+
+def rule_data_table(data: RuleData) -> dict[str, Any]:
+    """Give the plain table that `parse_rule_data` reads back; a policy without waivers has no such key."""
+    table: dict[str, Any] = msgspec.to_builtins(data)
+    if data.waivers is None:
+        del table["waivers"]
+    return table

@@ -24,7 +24,7 @@ import msgspec
 from pratique.errors import MalformedError
 from pratique.model.clock import format_time
 from pratique.model.digest import Digest, parse_digest_set, sha256_bytes
-from pratique.model.predicate import short_name
+from pratique.model.predicate import WAIVER, short_name
 from pratique.model.strict_json import canonical_json
 from pratique.policy.evidence import Evidence, GateInput  # noqa: TC001 - msgspec reads the annotations
 
@@ -96,7 +96,10 @@ def assess(gate_input: GateInput, requirements: Requirements) -> Assessment:
     sorter = _Sorter(gate_input, requirements)
     by_type: dict[str, list[Evidence]] = {}
     for item in sorted(gate_input.evidence, key=lambda item: item.digest):
-        by_type.setdefault(short_name(item.predicate_type), []).append(item)
+        if (
+            item.predicate_type != WAIVER
+        ):  # judged by `waiving`: no requirement is met by one, no rule sees it
+            by_type.setdefault(short_name(item.predicate_type), []).append(item)
     standing: dict[str, tuple[Evidence, ...]] = {"provenance": sorter.sort("provenance", by_type)}
     sorter.builds = {
         item.digest: (_byproducts(item.predicate, "runner-posture"), found)

@@ -11,8 +11,10 @@ import pytest
 
 from pratique.policy.bundle import shipped_bundle
 from pratique.policy.decision import Decision, Status
-from pratique.policy.gate import ENGINE_ERROR, REJECTED, evaluate
+from pratique.policy.gate import REJECTED, evaluate
 from pratique.policy.regorus_engine import RegorusEngine
+from pratique.policy.waiver import ENGINE_ERROR
+from pratique.policy.waiving import EXPIRED, INCOMPLETE, UNUSED
 
 ENGINE = RegorusEngine()
 DEFINITION = "buildDefinition"
@@ -225,6 +227,7 @@ def test_the_gravest_of_several_ratings_counts() -> None:
     decision = decide(vulns=s.changed(s.vulns(), "scanner/result", [result]))
     (violation,) = decision.with_status(Status.VIOLATION)
     assert "(severity critical)" in violation.msg
+    assert violation.severity == "critical"
     assert violation.term == ("CVE-2026-1", s.LOCKED)
     assert violation.solution == f"Upgrade {s.LOCKED} to 3.0.3, then build and scan again: pratique ship"
 
@@ -350,7 +353,7 @@ def test_every_code_has_its_section_and_every_section_its_code() -> None:
     text = (DOCS / "policy-rules.md").read_text()
     sections = set(re.findall(r"^### `([^`]+)`$", text, re.MULTILINE))
     owed = {f"evidence.{short}" for short in bundle.requirements.require}
-    assert sections == set(bundle.rules) | owed | {REJECTED, ENGINE_ERROR}
+    assert sections == set(bundle.rules) | owed | {REJECTED, ENGINE_ERROR, UNUSED, EXPIRED, INCOMPLETE}
     for info in bundle.rules.values():
         section = text.split(f"### `{info.code}`\n")[1].split("\n### ")[0]
         assert info.title in section, info.code

@@ -24,7 +24,10 @@ deny contains finding if {
 	some item in input.evidence.vulns
 	some result in item.predicate.scanner.result
 	rank(result) >= ranks[settings.threshold]
-	finding := about("vulns.threshold", item, result, sprintf("at or above the threshold %s", [settings.threshold]))
+	finding := object.union(
+		about("vulns.threshold", item, result, sprintf("at or above the threshold %s", [settings.threshold])),
+		{"severity": graded(result)},
+	)
 }
 
 # METADATA
@@ -187,6 +190,12 @@ severity(result) := "not stated" if count(stated_ranks(result)) == 0
 
 severity(result) := name if {
 	count(stated_ranks(result)) > 0
+	some name, number in ranks
+	number == rank(result)
+}
+
+# As the finding's own severity, which says how many people it takes to waive it.
+graded(result) := name if {
 	some name, number in ranks
 	number == rank(result)
 }
