@@ -124,7 +124,7 @@ FAILS = [
     ("SEC-14", write("/proc/60/environ", "TOKEN=x"), "auditd (pid 60, uid 0)"),
     ("NET-17", env(ECS_CONTAINER_METADATA_URI_V4="http://169.254.170.2/v4/x"), "METADATA_URI_V4 set"),
     ("NET-17", many(write(VENDOR, "Amazon EC2\n"), route(DEFAULT_ROUTE)), "by Amazon EC2, with a route"),
-    ("NET-17", many(write(VENDOR, "Google\n"), route(DEFAULT_ROUTE, LINK_LOCAL_ROUTE)), "by eth1"),
+    ("NET-17", many(write(VENDOR, "Google\n"), route(LINK_LOCAL_ROUTE, DEFAULT_ROUTE)), "by eth1"),
     ("EPH-21", lambda machine: setattr(machine, "earlier_build", "b0"), "build b0 ran here"),
     ("EPH-21", write("/proc/stat", "btime 99999999999\n"), "older than the machine's start"),
     (
@@ -465,7 +465,7 @@ def test_checks_that_have_nothing_to_look_at_do_not_apply(machine: Machine) -> N
     [
         ("ISO-05", lambda machine: machine.socket("/var/run/docker.sock")),
         ("SEC-14", many(write("/proc/60/environ", ""), write("/proc/100/environ", "OWN=1"))),
-        ("NET-17", many(write(VENDOR, "Amazon EC2\n"), route(DEFAULT_ROUTE, UNREACHABLE))),
+        ("NET-17", many(write(VENDOR, "Amazon EC2\n"), route(UNREACHABLE, DEFAULT_ROUTE))),
         ("NET-17", many(write(VENDOR, "Amazon EC2\n"), route("eth0 0000A8C0 0 0001 0 0 0 0000FFFF 0"))),
         ("NET-17", many(write(VENDOR, "Google\n"), route(DEFAULT_ROUTE.replace(" 0003 ", " 0002 ")))),
         ("EPH-21", many(env(RUNNER_WORKSPACE="/r/_work/app"), write("/r/_diag/Worker_1.log", ""))),
