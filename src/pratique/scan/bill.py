@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pratique.errors import MalformedError
-from pratique.scan.purl import canonical_purl, parse_purl
+from pratique.scan.purl import PLAIN, canonical_purl, parse_purl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pratique.scan.component import Component
-
-_PLAIN: Final = re.compile(
-    r"pkg:(?:pypi/[a-z0-9-]+|(?:npm|cargo|gem|deb|apk)/(?:(?:%40)?[a-z0-9][a-z0-9._~-]*/)?[a-z0-9][a-z0-9._~-]*)"
-    r"@[0-9A-Za-z][0-9A-Za-z._~:-]*\Z"
-)
 
 
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +53,7 @@ def canonical(text: str) -> str:
     Raises:
         MalformedError: not a package URL.
     """
-    return text if _PLAIN.match(text) else canonical_purl(parse_purl(text))
+    return text if PLAIN.match(text) else canonical_purl(parse_purl(text))
 
 
 def named(text: object) -> str:

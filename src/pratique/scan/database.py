@@ -106,6 +106,7 @@ class Database:
 
     def __init__(self, connection: sqlite3.Connection, info: DatabaseInfo) -> None:
         self._connection = connection
+        self._exploited: dict[str, str] | None = None
         self.info = info
 
     @classmethod
@@ -162,8 +163,9 @@ class Database:
 
     def exploited_since(self, identifier: str) -> str:
         """Give the date a CVE entered the catalogue of known exploited vulnerabilities, or empty."""
-        row = self._connection.execute("SELECT added FROM exploited WHERE cve = ?", (identifier,)).fetchone()
-        return row[0] if row else ""
+        if self._exploited is None:
+            self._exploited = dict(self._connection.execute("SELECT cve, added FROM exploited"))
+        return self._exploited.get(identifier, "")
 
 
 def content_digest(connection: sqlite3.Connection) -> Digest:

@@ -17,6 +17,13 @@ from pratique.errors import MalformedError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PLAIN: Final = re.compile(
+    r"pkg:(?P<type>pypi|npm|cargo|gem|deb|apk|golang)/"
+    r"(?P<namespace>(?:(?<!pypi/)(?:%40)?[a-z0-9][a-z0-9._~-]*/)*)"
+    r"(?P<name>(?:(?<=pypi/)[a-z0-9-]+|(?<!pypi/)[a-z0-9][a-z0-9._~-]*))"
+    r"@(?P<version>[0-9A-Za-z][0-9A-Za-z._~:-]*)\Z"
+)
+"""Package URLs that are canonical already, as nearly all are: the library takes long over them."""
 _MAX_LENGTH: Final = 4096
 _FOLDED: Final = {"brew", "git"}
 _NEEDS_NAMESPACE: Final = {"swift", "vscode-extension", "composer"}
@@ -37,6 +44,10 @@ def parse_purl(text: str) -> PackageURL:
     """
     if len(text) > _MAX_LENGTH:
         raise MalformedError(f"{text[:80]!r}…: a package URL of {len(text)} characters")
+    if plain := PLAIN.match(text):
+        kind, namespace, name, version = plain.groups()
+        namespace = namespace.rstrip("/").replace("%40", "@") or None
+        return PackageURL._make((kind, namespace, name, version, {}, None))
     try:
         return _checked(PackageURL.from_string(text))
     except ValueError as error:

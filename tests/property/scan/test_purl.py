@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packageurl import PackageURL
 
 from pratique.errors import MalformedError
-from pratique.scan.purl import build_purl, canonical_purl, parse_purl
+from pratique.scan.purl import PLAIN, build_purl, canonical_purl, parse_purl
 
 TEXT = st.text("aZ09.-_~+ %/:@?#&=\N{LATIN SMALL LETTER E WITH ACUTE}", min_size=1, max_size=8)
 QUALIFIERS = st.dictionaries(st.sampled_from(["arch", "distro", "vcs_url"]), TEXT.map(str.strip), max_size=2)
@@ -33,3 +34,10 @@ def test_any_text_is_parsed_or_refused_and_canonical_form_is_a_fixed_point(text:
     except MalformedError:
         return
     assert canonical_purl(parse_purl(once)) == once
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.from_regex(PLAIN, fullmatch=True))
+def test_the_short_way_for_plain_purls_gives_what_the_library_gives(text: str) -> None:
+    assert parse_purl(text) == PackageURL.from_string(text)
+    assert canonical_purl(parse_purl(text)) == text
