@@ -363,6 +363,8 @@ def test_alpine_installed_database(tmp_path: Path) -> None:
         ("package-lock.json", '{"packages": {"node_modules/a": {"version": "1", "name": "../../x/y"}}}'),
         ("yarn.lock", "__metadata:\n  version: 8\n"),
         ("yarn.lock", "# yarn lockfile v1\n\nwhat is this\n"),
+        ("yarn.lock", "# yarn lockfile v1\n\n" + "a" * 2_000_000 + ":\n"),
+        ("package-lock.json", json.dumps({"packages": {"node_modules/a/" * 9000 + "b": {"version": "1"}}})),
         ("pnpm-lock.yaml", "lockfileVersion: '9.0'\n"),
         ("go.mod", "module x\ngo 1.16\nrequire a.b/c v1.0.0\n"),
         ("go.mod", "module x\ngo 1.22\nrequire a.b/c v1.0.0\nreplace a.b/c => ../c\n"),

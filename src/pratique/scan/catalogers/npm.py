@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from pratique.scan.component import Component
 
+_MAX_PATH = 4096
 _INSTALLED = re.compile(r"(?:.*/)?node_modules/((?:@[^/]+/)?[^/@][^/]*)\Z")
 
 
@@ -34,8 +35,8 @@ def read_package_lock(file: File) -> list[Component]:
         )
     found: dict[str, tuple[Component, Mapping[str, Any]]] = {}
     for place, entry in document["packages"].items():
-        if not isinstance(entry, dict):
-            raise UnreadableError(f"the entry {place[:120]!r} is not an object")
+        if not isinstance(entry, dict) or len(place) > _MAX_PATH:
+            raise UnreadableError(f"the entry {place[:120]!r} is not an object, or too long")
         match = _INSTALLED.match(place)
         if match and not entry.get("link"):
             component = _component(file, entry.get("name", match[1]), entry)

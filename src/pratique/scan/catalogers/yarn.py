@@ -10,6 +10,7 @@ from pratique.scan.catalogers.base import File, UnreadableError, connected, inte
 if TYPE_CHECKING:
     from pratique.scan.component import Component
 
+_MAX_LINE = 20_000
 _HEADER = "# yarn lockfile v1"
 _SPECIFIER = re.compile(r'"?((?:npm:)?(@[^/@"]+/)?([^@"/]+)@[^",]*)"?(?:,\s*|\Z)')
 _FIELD = re.compile(r'  (version|resolved|integrity)\s+"?([^"\s]+)"?\Z')
@@ -31,6 +32,8 @@ def read_yarn_lock(file: File) -> list[Component]:
         lines = [line for line in block.split("\n") if line and not line.startswith("#")]
         if not lines:
             continue
+        if len(lines[0]) > _MAX_LINE:
+            raise UnreadableError(f"an entry of {len(lines[0])} characters")
         specifiers = list(_SPECIFIER.finditer(lines[0].removesuffix(":")))
         if not specifiers or not lines[0].endswith(":"):
             raise UnreadableError(f"an entry that is not understood: {lines[0][:120]!r}")
