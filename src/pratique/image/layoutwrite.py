@@ -83,17 +83,21 @@ class LayoutWriter:
             blob.write(data)
         return Descriptor(media_type=media_type, digest=sha256_bytes(data), size=len(data))
 
+    def has(self, descriptor: Descriptor) -> bool:
+        """Say whether a blob is here, and intact."""
+        try:
+            self.layout.open(descriptor).close()
+        except EvidenceInvalidError:
+            return False
+        return True
+
     def copy(self, source: IO[bytes], descriptor: Descriptor) -> None:
         """Write a blob that a descriptor announces, unless it is here and intact.
 
         Raises:
             EvidenceInvalidError: the bytes are not what the descriptor says; nothing is kept of them.
         """
-        try:
-            self.layout.open(descriptor).close()
-        except EvidenceInvalidError:
-            pass
-        else:
+        if self.has(descriptor):
             return
         with self.blob() as blob:
             while blob.size <= descriptor.size and (chunk := source.read(_CHUNK)):

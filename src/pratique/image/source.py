@@ -45,7 +45,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 def entries(source: Source, mtime: int) -> list[Entry]:
-    """List what a source brings, folders before what is in them; content is read later.
+    """List what a source brings, in no order; content is read later.
 
     Raises:
         UsageError: the source is missing, empty, or holds what has no place in an image.
@@ -65,7 +65,7 @@ def entries(source: Source, mtime: int) -> list[Entry]:
         raise UsageError(f"{source.path}: a file needs a path in the image, not /")
     if not any(entry.member.kind is not Kind.DIRECTORY for entry in found):
         raise UsageError(f"{source.path}: nothing in it")
-    return sorted(found, key=lambda entry: sort_key(entry.member.path))
+    return found
 
 
 def sort_key(path: str) -> list[bytes]:
