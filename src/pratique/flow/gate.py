@@ -11,6 +11,7 @@ from pratique.flow.artifact import artifacts_of
 from pratique.flow.evidence import Gathered, for_policy, gather, newest
 from pratique.flow.policy import policy_of
 from pratique.flow.progress import Outcome
+from pratique.flow.waivers import with_waivers
 from pratique.model import predicate
 from pratique.model.digest import Digest, parse_digest_set
 from pratique.policy.decision import Decision, Status, parse_decision
@@ -59,7 +60,8 @@ def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
     workspace.progress.begin("gate", f"{artifact.name}: policy over the evidence")
     policy = policy_of(workspace, project)
     gathered = gather(workspace, artifact.digest)
-    gated = evaluate(_gate_input(workspace, artifact, gathered, policy), policy, RegorusEngine())
+    given = with_waivers(workspace, _gate_input(workspace, artifact, gathered, policy), gathered, policy)
+    gated = evaluate(given, policy, RegorusEngine())
     standing = _standing_decision(workspace, artifact, gated.decision)
     decided = standing or _record(workspace, project, artifact, gated)
     outcome = Outcome.REUSED if standing else Outcome.DONE
@@ -76,8 +78,10 @@ def verdict_line(decision: Decision) -> str:
     warnings = len(decision.with_status(Status.WARNING))
     passed = len(decision.with_status(Status.SUCCESS))
     if decision.allowed:
+        count = len(decision.with_status(Status.WAIVED))
+        waived = f", {count} waived" if count else ""
         cautions = f", {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
-        return f"PASSED  {passed} rules{cautions}"
+        return f"PASSED  {passed} rules{waived}{cautions}"
     return f"REFUSED  {', '.join(dict.fromkeys(result.code for result in against))}"
 
 

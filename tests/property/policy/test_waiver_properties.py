@@ -141,7 +141,10 @@ def test_nothing_is_hidden_nothing_is_added_and_all_else_stays(
     assert violations <= set(map(shown, before.with_status(Status.VIOLATION)))
 
 
-@given(findings(), st.lists(waivers(("Norole", "Later", "Author", "Eve")), max_size=8))
+@given(
+    findings(),
+    st.lists(waivers(("Norole", "Later", "Author", "Eve")), max_size=8, unique_by=lambda item: item.digest),
+)
 @settings(max_examples=80, deadline=None)
 def test_who_may_not_waive_changes_no_result(
     found: tuple[dict[str, Any], ...], items: list[Evidence]

@@ -55,7 +55,9 @@ def waiver(
     """Give a waiver as its person signed it; `body` is the predicate."""
     body = body or predicate(name)
     values: dict[str, Any] = {
-        "digest": s.digest(f"{name} {sorted(map(str, body.items()))} {signed_at} {sorted(changes)}"),
+        "digest": s.digest(
+            f"{name} {sorted(map(str, body.items()))} {signed_at} {sorted(map(str, changes.items()))}"
+        ),
         "predicate_type": WAIVER,
         "subjects": (s.SUBJECT,),
         "predicate": body,
