@@ -441,6 +441,13 @@ def test_a_user_whose_name_means_root(handmade: Handmade) -> None:
         passwd = File("etc/passwd", b"root:x:0:0::/:/\ntoor:x:0:0::/:/\n")
         found = findings(handmade, tar(*GOOD_FILES, passwd), config={**GOOD_CONFIG, "User": user})
         assert "IMG-CFG-01" in results(found, Result.FAIL), user
+        assert is_refused(found)
+
+
+def test_medium_findings_alone_refuse_nothing(handmade: Handmade) -> None:
+    found = findings(handmade, config={**GOOD_CONFIG, "User": "65532:0"})
+    assert set(results(found, Result.FAIL)) == {"IMG-CFG-04"}
+    assert not is_refused(found)
 
 
 def test_the_findings_of_one_rule_come_to_an_end(handmade: Handmade) -> None:
