@@ -119,11 +119,10 @@ def build(workspace: Workspace, project: Project, workbench: Workbench) -> Built
     """
     plan = workbench.plan
     definition = plan.definition_digest
-    if earlier := _built_before(workspace, plan):
+    if earlier := built_before(workspace, plan):
         workspace.progress.begin("build", project.name)
-        artifact = _subject_of(earlier)
-        workspace.progress.end(Outcome.REUSED, f"{artifact.name}  {artifact.digest.short}")
-        return Built(artifact, earlier.digest, definition, reused=True)
+        workspace.progress.end(Outcome.REUSED, f"{earlier.artifact.name}  {earlier.artifact.digest.short}")
+        return earlier
     invocation = secrets.token_hex(16)
     posture = record_posture(workspace, project.root, invocation, definition)
     workspace.progress.begin("build", f"{project.name}: {plan.recipe}, no network")
@@ -145,7 +144,8 @@ def build(workspace: Workspace, project: Project, workbench: Workbench) -> Built
     return Built(artifact, recorded.digest, definition, reused=False)
 
 
-def _built_before(workspace: Workspace, plan: BuildPlan) -> Verified | None:
+def built_before(workspace: Workspace, plan: BuildPlan) -> Built | None:
+    """Find a build of the same definition in the journal whose artifact and posture are still here."""
     definition = canonical_json(plan.definition())
 
     def same(item: Verified) -> bool:
@@ -156,7 +156,8 @@ def _built_before(workspace: Workspace, plan: BuildPlan) -> Verified | None:
             and all(workspace.blobs.has(posture) for posture in byproducts(body, "runner-posture"))
         )
 
-    return newest(workspace, predicate.PROVENANCE, "builder", same)
+    found = newest(workspace, predicate.PROVENANCE, "builder", same)
+    return Built(_subject_of(found), found.digest, plan.definition_digest, reused=True) if found else None
 
 
 def _is_intact(workspace: Workspace, digest: Digest) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pratique.flow.build import Built, Workbench
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
+    from pratique.trust.verify import Verified
 
 _SHOWN = 4
 
@@ -42,14 +43,7 @@ def rebuild(workspace: Workspace, workbench: Workbench, built: Built) -> Rebuilt
         EvidenceInvalidError: the artifact's bytes are not in the store any more.
     """
     workspace.progress.begin("rebuild", f"{built.artifact.name}: other path, zone, locale, umask, CPUs …")
-    definition = str(built.definition)
-    known = newest(
-        workspace,
-        predicate.REBUILD,
-        "rebuilder",
-        lambda item: item.statement.predicate.get("definitionDigest") == definition,
-        built.artifact.digest,
-    )
+    known = rebuilt_before(workspace, built)
     if known:
         evidence, body, outcome = known.digest, known.statement.predicate, Outcome.REUSED
     else:
@@ -63,6 +57,18 @@ def rebuild(workspace: Workspace, workbench: Workbench, built: Built) -> Rebuilt
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         workspace.progress.end(Outcome.REFUSED, f"DIFFERENT: {', '.join(names[:_SHOWN])}{more}")
     return Rebuilt(evidence, identical, names)
+
+
+def rebuilt_before(workspace: Workspace, built: Built) -> Verified | None:
+    """Find a rebuild of the same artifact from the same definition in the journal."""
+    definition = str(built.definition)
+    return newest(
+        workspace,
+        predicate.REBUILD,
+        "rebuilder",
+        lambda item: item.statement.predicate.get("definitionDigest") == definition,
+        built.artifact.digest,
+    )
 
 
 def _rebuild(workspace: Workspace, workbench: Workbench, built: Built) -> tuple[Digest, dict[str, Any]]:

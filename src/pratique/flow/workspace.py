@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from pratique.errors import InfrastructureError
 from pratique.flow.people import Community, fold_people
 from pratique.flow.progress import Silent
 from pratique.flow.scratch import scratch_folder
@@ -58,8 +60,14 @@ class Workspace:
         Raises:
             ConfigError: no trust root there; the hint makes one.
             EvidenceInvalidError: the journal contradicts itself.
+            InfrastructureError: the directory cannot be written to.
         """
         authority = Authority.load(home / "trust", clock)
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise InfrastructureError(
+                f"{home} cannot be written to",
+                hint="a journal completes what a killed run left before it is read: work on a writable copy",
+            )
         return cls(home, authority, clock=clock, progress=progress or Silent())
 
     @property

@@ -103,6 +103,21 @@ def test_nothing_depends_on_the_index(released: Project) -> None:
     released.run("log", "check")
 
 
+def test_a_dry_run_tells_and_touches_nothing(released: Project) -> None:
+    def state() -> dict[str, bytes]:
+        files = [path for path in released.home.rglob("*") if path.is_file() and ".sqlite" not in path.name]
+        return {str(path): path.read_bytes() for path in files}
+
+    before = state()
+    told = {item["stage"]: item["reusable"] for item in released.ask("ship", "--dry-run")["stages"]}
+    assert told == {"build": True, "rebuild": True, "scan": False, "gate": False, "deploy": True}
+    released.release("1.2.0")
+    said = released.run("ship", "--dry-run")
+    assert "would         build     python-wheel of git+file:buoy@" in said
+    assert "would         deploy    to buoy.shelf; waits for approvals" in said
+    assert state() == before
+
+
 def test_a_second_run_waits_for_the_first_and_finds_its_work_done(project: Project) -> None:
     runs = [project.start("ship", *project.approving()) for _ in range(2)]
     outputs = [run.communicate(timeout=120)[0].decode() for run in runs]

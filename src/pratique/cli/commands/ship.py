@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     multiple=True,
     help="Approve on the way, with this key.  [repeatable]",
 )
+@click.option("--dry-run", is_flag=True, help="Say what would be done, and do none of it.")
 @session_options
-def command(session: Session, *, environment: str | None, approve_with: tuple[Path, ...]) -> int:
+def command(
+    session: Session, *, environment: str | None, approve_with: tuple[Path, ...], dry_run: bool
+) -> int:
     """Take a project from source to a healthy deployment.
 
     Checks the runner, builds in a sandbox without a network, rebuilds in a different environment and
@@ -36,6 +39,9 @@ def command(session: Session, *, environment: str | None, approve_with: tuple[Pa
     from pratique.flow.ship import Arrival, ship  # noqa: PLC0415 - pulls in everything
     from pratique.flow.turn import turn  # noqa: PLC0415
 
+    if dry_run:
+        _foresee(session, environment)
+        return ExitCode.PASSED
     workspace, project = session.open()
     with turn(workspace, project):
         shipped = ship(
@@ -52,6 +58,24 @@ def command(session: Session, *, environment: str | None, approve_with: tuple[Pa
         Arrival.REFUSED: ExitCode.REFUSED,
         Arrival.AWAITING: ExitCode.AWAITING,
     }[shipped.arrival]
+
+
+def _foresee(session: Session, environment: str | None) -> None:
+    from pratique.flow.foresee import foresee  # noqa: PLC0415 - pulls in everything
+
+    stages = foresee(*session.open(), environment)
+    body = {
+        "dryRun": True,
+        "stages": [
+            {"stage": item.stage, "reusable": item.reusable, "detail": item.detail} for item in stages
+        ],
+    }
+
+    def human() -> None:
+        for item in stages:
+            click.echo(f"{'done already' if item.reusable else 'would':<13} {item.stage:<9} {item.detail}")
+
+    session.emit(body, human)
 
 
 def _body(shipped: Shipped) -> dict[str, object]:
