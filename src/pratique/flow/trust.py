@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pratique.deploy.duties import same_name
 from pratique.errors import MalformedError, UsageError
+from pratique.flow.progress import Outcome
 from pratique.trust.authority.init import initialise, load_root
 from pratique.trust.bundle import key_id_of
 from pratique.trust.enrolment import Enrolment, enrolment_statement
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pratique.flow.people import Community
+    from pratique.flow.progress import Progress
     from pratique.flow.workspace import Workspace
     from pratique.journal.writer import Recorded
     from pratique.model.clock import Clock
     from pratique.trust.root import TrustedRoot
 
+DEFAULT_TRUST_DOMAIN = "pratique.local"
 _MAX_NAME = 100
 _ROLE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")  # as in the quorum rules of pratique.toml
 
@@ -42,6 +45,19 @@ def init_trust(home: Path, *, trust_domain: str, clock: Clock) -> TrustedRoot:
             hint=f"restore {home / 'trust'} from its copy, or choose another --home",
         )
     return initialise(home / "trust", trust_domain=trust_domain, clock=clock)
+
+
+def ensure_trust(home: Path, *, clock: Clock, progress: Progress) -> None:
+    """Make a private trust root on a state directory's first use, and say so; one that is there stays.
+
+    Raises:
+        UsageError: a journal is there whose root is gone.
+    """
+    if (home / "trust").exists():
+        return
+    progress.begin("trust", f"a private trust root for {home}")
+    root = init_trust(home, trust_domain=DEFAULT_TRUST_DOMAIN, clock=clock)
+    progress.end(Outcome.DONE, f"made a private trust root in {home / 'trust'}: {root.fingerprint.short}")
 
 
 def show_trust(home: Path) -> TrustedRoot:

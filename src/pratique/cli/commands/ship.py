@@ -34,15 +34,20 @@ def command(
     Checks the runner, builds in a sandbox without a network, rebuilds in a different environment and
     compares, scans, decides by policy, and, once enough people have approved, deploys. Every step leaves
     signed evidence in the journal. What was done before on the same inputs is not done again, so after an
-    interruption, or after the approvals, run it again.
+    interruption, or after the approvals, run it again. The first run in a state directory makes a private
+    trust root there.
     """
     from pratique.flow.ship import Arrival, ship  # noqa: PLC0415 - pulls in everything
+    from pratique.flow.trust import ensure_trust  # noqa: PLC0415
     from pratique.flow.turn import turn  # noqa: PLC0415
+    from pratique.model.clock import system_clock  # noqa: PLC0415
 
     if dry_run:
         _foresee(session, environment)
         return ExitCode.PASSED
-    workspace, project = session.open()
+    project = session.project
+    ensure_trust(session.home, clock=system_clock, progress=session.progress)
+    workspace = session.workspace()
     with turn(workspace, project):
         shipped = ship(
             workspace,

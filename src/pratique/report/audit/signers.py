@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _ROLES: Final = {
     p.RUNNER_POSTURE: "runner",
+    p.RUNNER_BASELINE: "runner",
     p.PROVENANCE: "builder",
     p.REBUILD: "rebuilder",
     p.SBOM: "scanner",
