@@ -355,6 +355,7 @@ def test_alpine_installed_database(tmp_path: Path) -> None:
     ("name", "text"),
     [
         ("uv.lock", "not = [toml"),
+        ("poetry.lock", "version = { a " + ". a" * 20_000 + " = 1 }\n"),
         ("poetry.lock", "[[package]]\nname = 1\n"),
         ("pdm.lock", "package = 3"),
         ("Cargo.lock", "a = 1"),

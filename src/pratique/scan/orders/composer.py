@@ -7,7 +7,9 @@ from typing import Final
 
 from pratique.scan.orders.encoding import checked, integer, refused
 
-_MODIFIER = r"(?:[._-]?(?:(stable|beta|b|rc|alpha|a|patch|pl|p)((?:[.-]?\d++)*+)?)?([.-]?dev)?)?(?:\+[0-9A-Za-z.-]+)?\Z"
+# The possessive quantifiers keep a long row of digits from being split in every possible way.
+_SUFFIX = r"(?:[._-]?(?:(stable|beta|b|rc|alpha|a|patch|pl|p)((?:[.-]?\d++)*+)?)?([.-]?dev)?)?"
+_MODIFIER = _SUFFIX + r"(?:\+[0-9A-Za-z.-]+)?\Z"
 _CLASSIC = re.compile(r"v?(\d{1,5})(?:\.(\d+))?(?:\.(\d+))?(?:\.(\d+))?" + _MODIFIER, re.ASCII)
 _DATE = re.compile(r"v?(\d{4}(?:[.:-]?\d{2}){1,6}(?:[.:-]?\d{1,3}){0,2})" + _MODIFIER, re.ASCII)
 _NUMBERS = re.compile(r"\d+", re.ASCII)
