@@ -51,6 +51,7 @@ VERBS = {
     "report": Verb("report", "Account", "Write the chain and the SSDF tasks as one HTML file."),
     "audit": Verb("audit", "Account", "Export the proof as one file, or verify such a file."),
     "log": Verb("log", "Account", "Look into the journal, check it, rebuild its index."),
+    "witness": Verb("witness", "Account", "Vouch for somebody else's log."),
     "trust": Verb("trust", "Set up", "Make the trust root; enrol the people who approve."),
 }
 
