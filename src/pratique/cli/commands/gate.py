@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from pratique.cli.render import obstacle_lines, verdict
 from pratique.cli.session import Session, session_options
-from pratique.errors import ExitCode
+from pratique.errors import ExitCode, UsageError
+
+# The names of pratique.policy.formats.table, which need not be loaded to print help; a test compares.
+FORMATS = ("sarif", "junit", "markdown", "conftest")
 
 
 @click.command("gate")
 @click.argument("artifact", required=False)
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), help="Also write the decision for another tool."
+)
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="File to write it to.")
 @session_options
-def command(session: Session, *, artifact: str | None) -> int:
+def command(session: Session, *, artifact: str | None, form: str | None, output: Path | None) -> int:
     """Decide whether ARTIFACT (a file or a digest; by default the newest build) may pass.
 
     Verifies every piece of evidence about it, asks today's policy, and journals the decision as a signed
@@ -20,11 +29,19 @@ def command(session: Session, *, artifact: str | None) -> int:
     """
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.gate import gate  # noqa: PLC0415
+    from pratique.policy.explain import explain  # noqa: PLC0415
 
+    if (form is None) != (output is None):
+        raise UsageError("--format and --output go together", hint="--format sarif --output gate.sarif")
     workspace, project = session.open()
     found = find_artifact(workspace, project, artifact)
     decided = gate(workspace, project, found)
     decision = decided.decision
+    if form is not None and output is not None:
+        from pratique.policy.formats.table import FORMATS as WRITERS  # noqa: PLC0415 - who does not ask does not pay
+        from pratique.store.atomic import write_atomic  # noqa: PLC0415
+
+        write_atomic(output, WRITERS[form](decision), mode=0o644)
     body = {
         "artifact": {"name": found.name, "digest": str(found.digest)},
         "verdict": decision.decision,
@@ -41,6 +58,10 @@ def command(session: Session, *, artifact: str | None) -> int:
         click.echo(f"{verdict(word, colour)} {found.name}  {found.digest}")
         for line in obstacle_lines(decided):
             click.echo(line)
+        for waived in explain(decision).waived:
+            click.echo(f"  {click.style('~', fg='yellow')} {click.style(waived.code, bold=True)} is waived")
+            for text in (*waived.seen, *(f"by {by}" for by in waived.waived_by)):
+                click.echo(f"    {text}")
 
     session.emit(body, human)
     return ExitCode.PASSED if decision.allowed else ExitCode.REFUSED

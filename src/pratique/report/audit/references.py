@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DECISION_EXTENSION: Final = "https://pratique.dev/decision"
 # What a decision may rest on that is not about the artifact itself.
-_ABOUT_OTHERS: Final = {p.RUNNER_POSTURE, p.ENROLMENT}
+_ABOUT_OTHERS: Final = {p.RUNNER_POSTURE, p.ENROLMENT, p.WAIVER}
 
 
 class Material(msgspec.Struct, frozen=True):

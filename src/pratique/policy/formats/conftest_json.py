@@ -1,0 +1,53 @@
+"""A decision as Conftest's JSON output: one check result a namespace, the first part of a code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pratique.model.strict_json import canonical_json
+from pratique.policy.decision import Decision, Finding, Status
+from pratique.policy.explain import waiver_line
+
+_LISTS = {
+    "failures": (Status.VIOLATION, Status.ERROR),
+    "warnings": (Status.WARNING,),
+    "exceptions": (Status.WAIVED,),
+    "skipped": (Status.SKIPPED,),
+}
+
+
+def write_conftest(decision: Decision) -> bytes:
+    """Write what `conftest test --output json` would; what is waived is an exception, an error a failure."""
+    by_namespace: dict[str, list[Finding]] = {}
+    for finding in decision.results:
+        by_namespace.setdefault(finding.code.split(".")[0], []).append(finding)
+    checks = [
+        _check(decision.name, namespace, findings) for namespace, findings in sorted(by_namespace.items())
+    ]
+    return canonical_json(checks) + b"\n"
+
+
+def _check(filename: str, namespace: str, findings: list[Finding]) -> dict[str, Any]:
+    check: dict[str, Any] = {
+        "filename": filename,
+        "namespace": namespace,
+        "successes": sum(finding.status is Status.SUCCESS for finding in findings),
+    }
+    for name, statuses in _LISTS.items():
+        listed = [_result(finding) for finding in findings if finding.status in statuses]
+        if listed:
+            check[name] = listed
+    return check
+
+
+def _result(finding: Finding) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "code": finding.code,
+        "status": finding.status.value,
+        "severity": finding.severity,
+        "term": list(finding.term),
+        "solution": finding.solution,
+        "waivers": [waiver_line(waiver) for waiver in finding.waivers],
+    }
+    kept = {name: value for name, value in metadata.items() if value}
+    return {"msg": finding.msg or finding.title, "metadata": kept}
