@@ -260,9 +260,9 @@ def test_credentials_do_not_go_along_redirects(server: Server, made: tuple[Layou
         repository(server, Credentials("me", "s3cret")).blob(layer, got.extend)
         assert hashlib.sha256(got).hexdigest() == layer.digest.hex
         assert [given for _, _, given in other.seen] == [""]
-        for bad in ("http://example.com/x", "file:///etc/passwd", f"http://{server.host}{'/v2/a/blobs/'}x"):
+        for bad in ("http://example.com/x", "file:///etc/passwd"):
             server.elsewhere = bad
-            with pytest.raises((InfrastructureError, EvidenceInvalidError)):
+            with pytest.raises(InfrastructureError, match="not encrypted"):
                 repository(server, Credentials("me", "s3cret")).blob(layer, got.extend)
         server.elsewhere = f"http://{server.host}/v2/a/blobs/{layer.digest}"
         with pytest.raises(InfrastructureError, match="redirects"):
