@@ -96,9 +96,8 @@ def assess(gate_input: GateInput, requirements: Requirements) -> Assessment:
     sorter = _Sorter(gate_input, requirements)
     by_type: dict[str, list[Evidence]] = {}
     for item in sorted(gate_input.evidence, key=lambda item: item.digest):
-        if (
-            item.predicate_type != WAIVER
-        ):  # judged by `waiving`: no requirement is met by one, no rule sees it
+        # Waivers are for `waiving` to judge: they meet no requirement, and no rule sees them.
+        if item.predicate_type != WAIVER:
             by_type.setdefault(short_name(item.predicate_type), []).append(item)
     standing: dict[str, tuple[Evidence, ...]] = {"provenance": sorter.sort("provenance", by_type)}
     sorter.builds = {

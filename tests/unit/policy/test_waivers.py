@@ -139,6 +139,14 @@ def test_one_person_with_two_keys_is_one_person() -> None:
     assert sum("superseded" in item.reason for item in decision.set_aside) == 2
 
 
+def test_one_person_with_two_scopes_is_one_person() -> None:
+    waivers = (w.waiver("Ada"), w.waiver("Ada", w.predicate("Ada", w.scope(term=None, purl=s.LOCKED))))
+    decision = decide(*waivers, found=(w.violation(severity="critical"),))
+    assert not decision.allowed
+    assert decision.set_aside == ()
+    assert decide(*waivers, w.waiver("Grace"), found=(w.violation(severity="critical"),)).allowed
+
+
 NEVER = {
     "unenrolled": (w.waiver("Eve"), "no enrolled person's key"),
     "certificate": (w.waiver("Ada", signer_kind="certificate"), "no enrolled person's key"),
@@ -252,6 +260,8 @@ def test_a_waiver_for_any_artifact_is_about_the_policy() -> None:
         (w.scope(purl="pkg:pypi/other@1"), False),
         (w.scope("vulns.exploited"), False),
         (w.scope("vulns.threshold-x"), False),
+        (w.scope("vulns.thresh"), False),
+        (w.scope(term=None, purl=s.LOCKED[:-1]), False),
     ],
 )
 def test_a_scope_is_exact(scope: dict[str, Any], *, covered: bool) -> None:
