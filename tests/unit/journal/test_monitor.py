@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -152,6 +153,19 @@ def test_a_known_entry_beside_new_ones_that_was_changed_is_named(watched: Watche
     watched.grow(1)
     watched.change_entry("000.p/5", 2)
     watched.refused(r"not what was logged:\n  entry 2$")
+
+
+def test_a_known_entry_changed_together_with_its_hash(watched: Watched) -> None:
+    watched.grow(3)
+    watched.round()
+    watched.grow(1)
+    watched.change_entry("000.p/4", 1)
+    tiles = watched.tiles / "tile"
+    changed = decode_entries((tiles / "entries/000.p/4").read_bytes(), what="entries")[1]
+    hashes = bytearray((tiles / "0/000.p/4").read_bytes())
+    hashes[32:64] = hashlib.sha256(b"\0" + changed).digest()
+    (tiles / "0/000.p/4").write_bytes(hashes)
+    watched.refused(r"not what was logged:\n  entry 1$")
 
 
 def test_an_entry_and_its_hash_changed_alike(watched: Watched) -> None:
