@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from pratique.model.finding import Result, Severity
+from pratique.model.support import end_of_support
 from pratique.runner import drift
 from pratique.runner.baseline import search_path
 from pratique.runner.check import Check, Outcome, Profile, judge, not_applicable
@@ -15,7 +16,6 @@ from pratique.runner.context import os_release
 from pratique.runner.probe import UnreadableError
 from pratique.runner.processes import processes
 from pratique.runner.sudo import rules_without_password
-from pratique.runner.support import end_of_support
 
 if TYPE_CHECKING:
     from pratique.runner.probe import Probe

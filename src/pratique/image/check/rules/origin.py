@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from pratique.errors import MalformedError
@@ -11,6 +10,7 @@ from pratique.image.check.facts import Facts, NotApplicableError, Rule, Seen, Un
 from pratique.model.clock import parse_time
 from pratique.model.digest import parse_digest
 from pratique.model.finding import Severity
+from pratique.model.support import end_of_support
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -18,28 +18,6 @@ if TYPE_CHECKING:
 _KEYS: Final = "org.opencontainers.image."
 _BASE: Final = f"{_KEYS}base.digest"
 _ROLLING: Final = frozenset(("arch", "wolfi", "chainguard", "gentoo", "void", "opensuse-tumbleweed", "nixos"))
-
-# The last day of security updates that cost nothing, from each distribution's own calendar, as of 2026-11.
-END_OF_LIFE: Final = {
-    ("alpine", "3.17"): "2024-11-22",
-    ("alpine", "3.18"): "2025-05-09",
-    ("alpine", "3.19"): "2025-11-01",
-    ("alpine", "3.20"): "2026-04-01",
-    ("alpine", "3.21"): "2026-11-01",
-    ("alpine", "3.22"): "2027-05-01",
-    ("centos", "7"): "2024-06-30",
-    ("centos", "8"): "2021-12-31",
-    ("debian", "9"): "2022-06-30",
-    ("debian", "10"): "2024-06-30",
-    ("debian", "11"): "2026-08-31",
-    ("debian", "12"): "2028-06-30",
-    ("debian", "13"): "2030-06-30",
-    ("ubuntu", "16.04"): "2021-04-30",
-    ("ubuntu", "18.04"): "2023-05-31",
-    ("ubuntu", "20.04"): "2025-05-31",
-    ("ubuntu", "22.04"): "2027-04-30",
-    ("ubuntu", "24.04"): "2029-04-30",
-}
 
 
 def _stated(facts: Facts, key: str) -> str:
@@ -78,25 +56,26 @@ def _created(facts: Facts) -> Iterator[Seen]:
         yield Seen("created", f"in the future: {facts.config.created}")
 
 
-def _release(facts: Facts) -> tuple[str, str]:
+def _release(facts: Facts) -> dict[str, str]:
     text = facts.text("etc", "os-release") or facts.text("usr", "lib", "os-release")
     if text is None:
         raise NotApplicableError("no os-release: scratch, or nothing of a distribution")
-    values = dict(re.findall(r"(?m)^([A-Z_]+)=[\"']?([^\"'\n]*)", text))
-    return values.get("ID", ""), values.get("VERSION_ID", "")
+    return dict(re.findall(r"(?m)^([A-Z_]+)=[\"']?([^\"'\n]*)", text))
 
 
 def _end_of_life(facts: Facts) -> Iterator[Seen]:
-    name, version = _release(facts)
+    release = _release(facts)
+    name, version = release.get("ID", ""), release.get("VERSION_ID", "")
     if name in _ROLLING:
         raise NotApplicableError(f"{name} has no releases that end")
-    parts = version.split(".")
-    for release in (version, ".".join(parts[:2]), parts[0]):
-        if end := END_OF_LIFE.get((name, release)):
-            if datetime.fromisoformat(end).replace(tzinfo=UTC) < facts.now:
-                yield Seen(f"{name} {version}"[:80], f"no security updates since {end}")
-            return
-    raise UnknownError(f"no end of life is known for {name[:40]!r} {version[:40]!r}")
+    try:
+        end = end_of_support(release)
+    except ValueError as error:
+        raise UnknownError(f"SUPPORT_END is no date: {release['SUPPORT_END'][:40]!r}") from error
+    if end is None:
+        raise UnknownError(f"no end of life is known for {name[:40]!r} {version[:40]!r}")
+    if end < facts.now.date():
+        yield Seen(f"{name} {version}"[:80], f"no security updates since {end}")
 
 
 RULES: Final = (
