@@ -107,7 +107,7 @@ def load_inputs(lock: Lock, directory: Path, *, kind: Kind = "wheel") -> tuple[I
         raise ConfigError(
             f"no locked {kind} in {directory} for {', '.join(missing)}, fitting Python "
             f"{platform.python_version()} on {platform.machine()}",
-            hint="fetch the locked files first",
+            hint="fetch the locked files first: pratique build fetch",
         )
     return tuple(item for item in found.values() if item is not None)
 

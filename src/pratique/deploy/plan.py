@@ -41,8 +41,8 @@ class Service(
             release's directory and the port. No shell ever sees it.
         port: TCP port it listens on.
         health: path that answers 200 when the release works.
-        environment: its whole environment beside PORT and PRATIQUE_ARTIFACT_DIGEST. Not for secrets: an
-            approver reads this.
+        environment: its whole environment beside PORT, PRATIQUE_ARTIFACT_DIGEST and, unless given here,
+            PYTHONDONTWRITEBYTECODE=1. Not for secrets: an approver reads this.
         start_seconds: how long it may take to become healthy.
         stop_seconds: how long it may take to end after SIGTERM.
     """

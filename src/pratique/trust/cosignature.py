@@ -19,9 +19,9 @@ from pratique.trust.note import (
     ED25519,
     SHORT_ID_BYTES,
     Checkpoint,
-    _split_note,  # the one strict reader of notes
     log_key_id,
     parse_checkpoint,
+    split_note,
     verify_checkpoint,
 )
 
@@ -131,7 +131,7 @@ def verify_cosignatures(note: str, witnesses: Sequence[VerifierKey]) -> tuple[Co
         MalformedError: not a signed checkpoint, or a known witness's line that is no cosignature.
         SignatureInvalidError: a known witness's line that does not verify: that spoils the note.
     """
-    text, lines = _split_note(note)
+    text, lines = split_note(note)
     parse_checkpoint(text)
     found: dict[bytes, Cosignature] = {}
     for witness in witnesses:
@@ -179,7 +179,7 @@ def verify_head(note: str, logs: Mapping[str, Sequence[Ed25519PublicKey]]) -> Ch
         MalformedError: not a signed checkpoint.
         SignatureInvalidError: of an unknown log, without a signature by a known key, or with a bad one.
     """
-    text, lines = _split_note(note)
+    text, lines = split_note(note)
     origin = parse_checkpoint(text).origin
     if not logs.get(origin):
         raise SignatureInvalidError(f"checkpoint: of a log that is not known here: {origin[:_SHOWN_BYTES]!r}")
@@ -202,7 +202,7 @@ def text_of(note: str) -> str:
     Raises:
         MalformedError: not a signed note.
     """
-    return _split_note(note)[0]
+    return split_note(note)[0]
 
 
 def trimmed(note: str, keys: Sequence[VerifierKey]) -> str:
@@ -211,7 +211,7 @@ def trimmed(note: str, keys: Sequence[VerifierKey]) -> str:
     Raises:
         MalformedError: not a signed note.
     """
-    text, lines = _split_note(note)
+    text, lines = split_note(note)
     wanted = {(key.name, key.key_id) for key in keys}
     kept = [signature_line(name, blob) for name, blob in lines if (name, blob[:SHORT_ID_BYTES]) in wanted]
     return f"{text}\n{''.join(dict.fromkeys(kept))}"

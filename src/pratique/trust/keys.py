@@ -117,6 +117,8 @@ def write_new_file(path: Path, data: bytes) -> None:
         raise UsageError(f"{path} exists; a key is never overwritten", hint="choose another name") from error
     except FileNotFoundError as error:
         raise UsageError(f"{path.parent} does not exist", hint=f"mkdir -p {path.parent}") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be made: {error.strerror}", hint="choose another folder") from error
     with os.fdopen(handle, "wb") as stream:
         stream.write(data)
         stream.flush()

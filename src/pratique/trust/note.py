@@ -69,7 +69,7 @@ def verify_note(note: str, name: str, public_key: Ed25519PublicKey) -> str:
         MalformedError: not a signed note.
         SignatureInvalidError: no signature by this key, or one that does not verify.
     """
-    text, signatures = _split_note(note)
+    text, signatures = split_note(note)
     wanted = log_key_id(name, public_key)[:SHORT_ID_BYTES]
     ours = [
         blob[SHORT_ID_BYTES:] for signer, blob in signatures if signer == name and blob.startswith(wanted)
@@ -84,7 +84,12 @@ def verify_note(note: str, name: str, public_key: Ed25519PublicKey) -> str:
     return text
 
 
-def _split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
+    """Split a note into its text and its signature lines (name, signature bytes); nothing is verified.
+
+    Raises:
+        MalformedError: not a signed note (C2SP signed-note).
+    """
     if len(note) > MAX_NOTE_CHARACTERS or _CONTROL.search(note):
         raise MalformedError("note: too long, or with control characters")
     text, separator, block = note.rpartition("\n\n")

@@ -20,6 +20,7 @@ from pratique.report.audit.verify import AuditResult, verify_package_bytes
 from pratique.testing.authority import MemoryLog
 from pratique.trust.bundle import parse_bundle
 from pratique.trust.note import Checkpoint
+from pratique.trust.statement import Statement, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -403,3 +404,14 @@ class TestRollback:
         self.roll_back(world, today, [later])
         with pytest.raises(EvidenceInvalidError, match="not one it went live with before"):
             world.export(tmp_path / "package")
+
+
+def test_an_approval_that_says_nothing_does_not_count_and_breaks_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    world.release()
+    about = Subject("harbour-1.whl", world.artifact.digest_set)
+    world.record(world.people["ada"], Statement((about,), p.APPROVAL, {"person": "ada"}))
+    data = world.export(tmp_path / "package")
+    result = verify_package_bytes(data, world.root.fingerprint)
+    assert any("does not count" in warning for warning in result.warnings)

@@ -36,7 +36,7 @@ quorum = [{{ role = "approver", count = 2 }}]
 
 # [environments.production.service] # runs in the release's folder
 # command = ["{{python}}", "-S", "-m", "your_package"]
-# environment = {{ PYTHONPATH = "lib", PYTHONDONTWRITEBYTECODE = "1" }} # it must not change its release
+# environment = {{ PYTHONPATH = "lib" }}
 # port = 8080
 # health = "/healthz"
 """

@@ -186,6 +186,7 @@ class ServiceHost:
         specification = {
             "argv": service.argv(python=str(self._python), release=str(release)),
             "environment": {
+                "PYTHONDONTWRITEBYTECODE": "1",  # a cache written into the release would be drift
                 **service.environment,
                 "PORT": str(service.port),
                 "PRATIQUE_ARTIFACT_DIGEST": digest,

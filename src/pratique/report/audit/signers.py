@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pratique.errors import EvidenceInvalidError
 from pratique.model import predicate as p
+from pratique.model.clock import parse_time
+from pratique.model.digest import parse_digest_set
 from pratique.trust.identity import EnrolledKey, Identity, role_identity
 
 if TYPE_CHECKING:
@@ -78,6 +80,15 @@ def _verify_person(verified: Verified, keys: Mapping[str, EnrolledKey]) -> None:
         )
     if not enrolled.roles_at(verified.signed_at):
         raise EvidenceInvalidError(f"an approval by {enrolled.person}, who held no role when signing")
+    _verify_readable(verified.statement.predicate)
+
+
+def _verify_readable(approval: Mapping[str, Any]) -> None:
+    """An approval says what it is of and how long it holds, or it is none: a person may sign anything."""
+    for name in ("decision", "plan"):
+        reference = approval.get(name)
+        parse_digest_set(reference.get("digest") if isinstance(reference, dict) else None)
+    parse_time(str(approval.get("notAfter")))
 
 
 def subject_digests(statement: Statement) -> set[Digest]:
