@@ -42,10 +42,20 @@ def obstacle_lines(decided: Decided) -> Iterator[str]:
     for caution in explanation.cautions:
         yield f"  {click.style('!', fg='yellow')} {click.style(caution.code, bold=True)}"
         yield from _wrapped(caution.seen, "    ")
+    yield from waived_lines(decided)
     told = " ".join(text for obstacle in explanation.obstacles for text in obstacle.seen)
     for aside in decided.decision.set_aside:
         if aside.reason not in told:
             yield from _wrapped((aside.reason,), "  set aside: ")
+
+
+def waived_lines(decided: Decided) -> Iterator[str]:
+    """Say what people accept for a while, who, until when and why: waived is never hidden."""
+    from pratique.policy.explain import explain  # noqa: PLC0415 - as above
+
+    for waived in explain(decided.decision).waived:
+        yield f"  {click.style('~', fg='yellow')} {click.style(waived.code, bold=True)} is waived"
+        yield from _wrapped((*waived.seen, *(f"by {by}" for by in waived.waived_by)), "    ")
 
 
 def _wrapped(texts: tuple[str, ...], indent: str) -> Iterator[str]:

@@ -117,7 +117,8 @@ def apply_waivers(results: Iterable[Finding], judged: Judged, admitted: WaiversD
         needed = [finding for finding in against if given.waiver.covers(finding)]
         if needed:
             more = max(owed(finding, judged, admitted) for finding in needed)
-            notices[INCOMPLETE].append((given, f"counts once {more} more people waive the same"))
+            who = "1 more person waives" if more == 1 else f"{more} more people waive"
+            notices[INCOMPLETE].append((given, f"counts once {who} the same"))
         elif str(given.evidence.digest) not in used:
             notices[UNUSED].append((given, "covers no violation that is left"))
     for given in judged.expired:

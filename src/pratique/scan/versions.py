@@ -43,11 +43,13 @@ __all__ = [
 
 LOWEST: Final = b""
 
+_CARGO: Final = "crates" + ".io"  # OSV's name of the ecosystem; no address is meant
+
 VERSION_KEYS: Final[dict[str, Callable[[str], bytes]]] = {
     "PyPI": pep440_key,
     "Go": semver_key,
     "npm": semver_key,
-    "crates.io": semver_key,
+    _CARGO: semver_key,
     "Debian": debian_key,
     "Ubuntu": debian_key,
     "Alpine": alpine_key,
@@ -66,7 +68,7 @@ _OF_PURL_TYPE: Final = {
     "pypi": "PyPI",
     "golang": "Go",
     "npm": "npm",
-    "cargo": "crates.io",
+    "cargo": _CARGO,
     "maven": "Maven",
     "nuget": "NuGet",
     "gem": "RubyGems",

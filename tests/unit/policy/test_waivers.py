@@ -120,7 +120,7 @@ def test_the_policy_says_how_many_people_it_takes() -> None:
     decision = decide(*two, bundle=strict)
     assert not decision.allowed
     notices = decision.with_status(Status.WARNING)
-    assert all(item.msg.endswith(", counts once 1 more people waive the same") for item in notices)
+    assert all(item.msg.endswith(", counts once 1 more person waives the same") for item in notices)
     assert codes(decision, Status.WARNING) == ["waivers.incomplete"] * 2
     assert decide(*two, w.waiver("Barbara"), bundle=strict).allowed
 

@@ -29,7 +29,6 @@ def command(session: Session, *, artifact: str | None, form: str | None, output:
     """
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.gate import gate  # noqa: PLC0415
-    from pratique.policy.explain import explain  # noqa: PLC0415
 
     if (form is None) != (output is None):
         raise UsageError("--format and --output go together", hint="--format sarif --output gate.sarif")
@@ -58,10 +57,6 @@ def command(session: Session, *, artifact: str | None, form: str | None, output:
         click.echo(f"{verdict(word, colour)} {found.name}  {found.digest}")
         for line in obstacle_lines(decided):
             click.echo(line)
-        for waived in explain(decision).waived:
-            click.echo(f"  {click.style('~', fg='yellow')} {click.style(waived.code, bold=True)} is waived")
-            for text in (*waived.seen, *(f"by {by}" for by in waived.waived_by)):
-                click.echo(f"    {text}")
 
     session.emit(body, human)
     return ExitCode.PASSED if decision.allowed else ExitCode.REFUSED

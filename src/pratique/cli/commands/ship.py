@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pratique.cli.passphrase import passphrase_for
-from pratique.cli.render import deployed_lines, obstacle_lines, verdict
+from pratique.cli.render import deployed_lines, obstacle_lines, verdict, waived_lines
 from pratique.cli.session import Session, session_options
 from pratique.errors import ExitCode
 
@@ -116,13 +116,15 @@ def _summary(shipped: Shipped) -> None:
     click.echo()
     match shipped.arrival.value:
         case "live" if shipped.deployed:
-            for line in deployed_lines(shipped.deployed):
+            for line in (*deployed_lines(shipped.deployed), *waived_lines(shipped.decided)):
                 click.echo(line)
             click.echo("  next       pratique report · pratique audit export · pratique status")
         case "awaiting-approval":
             click.echo(f"{verdict('WAITING', 'yellow')} {artifact}")
             click.echo(f"  policy     passed: decision {shipped.decided.evidence.short}")
             click.echo(f"  waits for  {shipped.waiting_for}")
+            for line in waived_lines(shipped.decided):
+                click.echo(line)
             click.echo("  next       pratique approve --key FILE, by each of them; then pratique ship again")
         case "refused":
             click.echo(f"{verdict('REFUSED', 'red')} {artifact}")

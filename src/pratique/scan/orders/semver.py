@@ -1,4 +1,4 @@
-"""Semantic Versioning 2.0.0 §11 (npm, crates.io, Go), and NuGet's four-part, case-blind form of it."""
+"""Semantic Versioning 2.0.0 §11 (npm, Cargo, Go), and NuGet's four-part, case-blind form of it."""
 
 from __future__ import annotations
 
