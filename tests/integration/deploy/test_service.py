@@ -31,6 +31,7 @@ def test_a_release_is_served_replaced_and_rolled_back(world: Any) -> None:
     assert (answer.version, answer.cwd) == ("1", str(world.target.release(one[0])))
     assert answer.environment == {
         "MODE": "test",
+        "PYTHONDONTWRITEBYTECODE": "1",
         "PORT": str(world.port),
         "PRATIQUE_ARTIFACT_DIGEST": str(one[0]),
     } | {name: value for name, value in answer.environment.items() if name == "LC_CTYPE"}

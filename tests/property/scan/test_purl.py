@@ -16,7 +16,7 @@ QUALIFIERS = st.dictionaries(st.sampled_from(["arch", "distro", "vcs_url"]), TEX
 @settings(max_examples=200, deadline=None)
 @given(TEXT, TEXT, QUALIFIERS)
 def test_what_is_built_is_read_back(name: str, version: str, qualifiers: dict[str, str]) -> None:
-    name, version = name.strip().strip("/"), version.strip()
+    name, version = name.strip(" /"), version.strip()
     if not name:
         return
     text = build_purl("generic", name, version, qualifiers=qualifiers)
