@@ -72,7 +72,7 @@ source = {{ editable = "." }}
 [[package]]
 name = "Web_Kit"
 version = "2.0"
-source = {{ registry = "https://pypi.org/simple" }}
+source = {{ registry = "https://index.example/simple" }}
 dependencies = [{{ name = "idna" }}]
 sdist = {{ url = "https://x/y.tar.gz", hash = "sha256:{SHA}" }}
 wheels = [{{ url = "https://x/y.whl", hash = "sha256:{"cd" * 32}" }}]
@@ -177,17 +177,17 @@ version = "0.1.0"
 [[package]]
 name = "rand"
 version = "0.8.5"
-source = "registry+https://github.com/rust-lang/crates.io-index"
+source = "registry+https://registry.example/index"
 checksum = "{SHA}"
 dependencies = ["libc", "cfg-if 1.0.0"]
 [[package]]
 name = "cfg-if"
 version = "0.1.0"
-source = "registry+https://github.com/rust-lang/crates.io-index"
+source = "registry+https://registry.example/index"
 [[package]]
 name = "cfg-if"
 version = "1.0.0"
-source = "registry+https://github.com/rust-lang/crates.io-index"
+source = "registry+https://registry.example/index"
 [[package]]
 name = "libc"
 version = "0.2.1"

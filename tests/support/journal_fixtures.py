@@ -1,4 +1,4 @@
-"""A journal in a temporary home, and statements for it. It looks at no signature, so none is real."""
+"""Fixtures for tests of the journal: a journal in a temporary home, and statements with no real signature."""
 
 from __future__ import annotations
 
