@@ -12,7 +12,6 @@ import msgspec
 
 from pratique.errors import MalformedError
 from pratique.image.descriptor import (
-    CONFIG,
     INDEX,
     MANIFEST,
     Descriptor,
@@ -204,8 +203,3 @@ def _kind(body: dict[str, Any], expected: str, what: str) -> None:
     stated = text(body, "mediaType", what)
     if stated and oci_media_type(stated) != expected:
         raise MalformedError(f"{what}: says it is {stated[:80]!r}, not {expected!r}")
-
-
-def is_image(manifest: Manifest) -> bool:
-    """Say whether a manifest is a runnable image rather than some other artifact."""
-    return oci_media_type(manifest.config.media_type) == CONFIG

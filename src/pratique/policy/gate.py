@@ -5,9 +5,8 @@ the evidence that stands, and can add violations and warnings, never remove one.
 both layers are silent: any error of the engine, of a rule or in a rule's answer is itself a denial. The one
 thing that lets a violation pass is people who answer for it by name (`waiving`), and it stays in the record.
 
-Deterministic: the input document and the policy bundle determine the decision to the byte (but for
-    `engine`, where
-another engine or machine evaluates them), which is what lets an auditor replay it.
+Deterministic: the input document and the policy bundle determine the decision to the byte (but for `engine`,
+where another engine or machine evaluates them), which is what lets an auditor replay it.
 """
 
 from __future__ import annotations

@@ -61,10 +61,6 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     uninspected: tuple[Uninspected, ...] = ()
     members: int = 0
 
-    def outside(self, allowed: frozenset[str]) -> tuple[str, ...]:
-        """Give the purls that are not among the allowed ones, such as the inputs a lock file names."""
-        return tuple(component.purl for component in self.components if component.purl not in allowed)
-
     def own(self, file_name: str) -> Component | None:
         """Find the component whose distribution a file is by its name, `<name>-<version>` and more."""
         stem = _normal(file_name)

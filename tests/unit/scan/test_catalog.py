@@ -170,14 +170,6 @@ def test_licence_is_the_best_that_the_metadata_says(
     assert (component.licence, component.licence_is_spdx) == expected
 
 
-def test_components_outside_the_locked_inputs_are_named(tmp_path: Path) -> None:
-    wheel = make_zip(
-        tmp_path / "a.whl",
-        [("a-1.dist-info/METADATA", metadata("a", "1")), ("b-1.dist-info/METADATA", metadata("b", "1"))],
-    )
-    assert catalog(wheel).outside(frozenset({"pkg:pypi/a@1"})) == ("pkg:pypi/b@1",)
-
-
 def test_nothing_recognised_is_unknown_and_never_an_empty_catalogue(tmp_path: Path) -> None:
     with pytest.raises(CouldNotCheckError, match="no component was recognised among 1 files"):
         catalog(make_tar(tmp_path / "app.tar", [("bin/tool", b"\x7fELF")]))
