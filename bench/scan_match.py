@@ -1,6 +1,6 @@
 """Match 1,000 package URLs against the PyPA and Go advisories, cold and warm.
 
-    python bench/scan_match.py PYPA_JSON_FOLDER GO_TAR_XZ
+Run: python bench/scan_match.py   (advisories: $PRATIQUE_TEST_DATA, else ../shared/data)
 
 Prints medians of CPU and wall time in milliseconds: import (with its rate), opening (with and without
 checking the digest), the first match after opening, further matches, a process that does it all, and
@@ -9,14 +9,20 @@ checking the digest), the first match after opening, further matches, a process 
 
 from __future__ import annotations
 
+import json
+import os
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
+import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import yaml
 
 from pratique.model.digest import sha256_bytes
 from pratique.model.strict_json import canonical_json
@@ -32,6 +38,7 @@ from pratique.scan.spdx import read_spdx, spdx_document
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 COUNT = 1_000
 ROUNDS = 15
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
@@ -97,14 +104,29 @@ def measure_bills() -> None:
         measure(f"5,000 components: read {name}", lambda read=read, data=data: read(data, what=""), rounds=5)
 
 
+def as_json(archive: Path, folder: str) -> Path:
+    """Convert the YAML records of PyPA's database into the JSON that OSV publishes."""
+    converted = Path(folder) / "pypa.zip"
+    with tarfile.open(archive) as records, zipfile.ZipFile(converted, "w") as out:
+        for member in records:
+            if member.isfile() and member.name.endswith(".yaml"):
+                record = yaml.load(
+                    records.extractfile(member), Loader=yaml.CSafeLoader
+                )  # the safe loader, in C
+                out.writestr(f"{member.name}.json", json.dumps(record, default=str))
+    return converted
+
+
 def main() -> None:
     """Build the database in a scratch folder and measure."""
-    pypa, go = Path(sys.argv[1]), Path(sys.argv[2])
-    sources = [
-        Source(path=pypa, name="pypa", date=NOW, licence="CC-BY-4.0"),
-        Source(path=go, name="go", date=NOW, licence="CC-BY-4.0"),
-    ]
+    data = Path(os.environ.get("PRATIQUE_TEST_DATA", DATA)) / "advisories"
+    if not data.is_dir():
+        sys.exit(f"{data}: no advisories there; set PRATIQUE_TEST_DATA to the folder of public test data")
     with tempfile.TemporaryDirectory() as folder:
+        sources = [
+            Source(path=as_json(data / "pypa.tar.xz", folder), name="pypa", date=NOW, licence="CC-BY-4.0"),
+            Source(path=data / "go.tar.xz", name="go", date=NOW, licence="CC-BY-4.0"),
+        ]
         path = Path(folder) / "advisories.sqlite"
         seconds = measure("import", lambda: import_advisories(sources, path), rounds=3) / 1000
         with Database.open(path) as database:
@@ -141,4 +163,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    child(Path(sys.argv[2])) if sys.argv[1] == "--child" else main()
+    child(Path(sys.argv[2])) if sys.argv[1:2] == ["--child"] else main()
