@@ -113,6 +113,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 raise
             failure = _defect(error)
         _render(failure, as_json="--json" in arguments)
+        _settle_stdout()
         return failure.code
     return int(code) if isinstance(code, int) else ExitCode.PASSED
 
@@ -172,6 +173,14 @@ def _render(failure: Failure, *, as_json: bool) -> None:
 def printable(text: str) -> str:
     """Show control characters instead of sending them to the terminal: names in messages may be hostile."""
     return "".join(char if char.isprintable() or char == "\n" else repr(char)[1:-1] for char in text)
+
+
+def _settle_stdout() -> None:
+    """Write out what is buffered now, or give it up: Python would try again when it ends, and complain."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        _abandon_stdout()
 
 
 def _abandon_stdout() -> None:
