@@ -62,7 +62,10 @@ def load_lock(path: Path) -> Lock:
         with path.open("rb") as stream:
             data = stream.read(MAX_LOCK_BYTES + 1)
     except OSError as error:
-        raise ConfigError(f"cannot read the lock file {path}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read the lock file {path}: {error.strerror}",
+            hint="make one with: uv pip compile --generate-hashes --no-emit-index-url, or pip-compile",
+        ) from error
     return parse_lock(data, what=str(path))
 
 
