@@ -12,8 +12,8 @@ from pratique.flow.evidence import gather
 from pratique.model import predicate
 from pratique.model.digest import parse_digest_set, sha256_bytes
 from pratique.policy.decision import parse_decision
+from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import differences, replay
-from pratique.policy.regorus_engine import RegorusEngine
 from pratique.policy.vsa import DECISION_EXTENSION
 from pratique.report.assemble import build_chain, fact_of
 from pratique.report.audit.export import Exported, write_package

@@ -15,9 +15,9 @@ from pratique.flow.waivers import with_waivers
 from pratique.model import predicate
 from pratique.model.digest import Digest, parse_digest_set
 from pratique.policy.decision import Decision, Status, parse_decision
+from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.evidence import GateInput
 from pratique.policy.gate import Gated, differences, evaluate
-from pratique.policy.regorus_engine import RegorusEngine
 from pratique.policy.vsa import DECISION_EXTENSION, vsa_predicate
 from pratique.trust.statement import Subject
 

@@ -19,8 +19,8 @@ from pratique.model.strict_json import canonical_json
 from pratique.policy.decision import Decision, Finding, Status
 from pratique.policy.evidence import Evidence, GateInput
 from pratique.policy.rule_data import WaiversData
-from pratique.policy.waiver import Scope, Waiver, due_subject, parse_waiver, waivable
-from pratique.policy.waiving import WAIVER_ROLE, Judged, judge_waivers, owed
+from pratique.policy.waivers.judge import WAIVER_ROLE, Judged, judge_waivers, owed
+from pratique.policy.waivers.waiver import Scope, Waiver, due_subject, parse_waiver, waivable
 from pratique.trust.statement import Subject
 
 if TYPE_CHECKING:

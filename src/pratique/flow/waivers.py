@@ -11,7 +11,7 @@ from pratique.deploy.duties import Person as Named
 from pratique.errors import CouldNotCheckError, EvidenceInvalidError
 from pratique.flow.evidence import Gathered, for_policy, source_annotations
 from pratique.model.predicate import PROVENANCE, WAIVER
-from pratique.policy.person import Grant, Person
+from pratique.policy.waivers.person import Grant, Person
 from pratique.trust.identity import role_identity
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ import msgspec
 from pratique.errors import ConfigError, EvidenceInvalidError, MalformedError
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
-from pratique.policy.rego_source import RuleInfo, catalogue
+from pratique.policy.language.annotations import RuleInfo, catalogue
 from pratique.policy.requirements import Requirements, parse_requirements, requirements_table
 from pratique.policy.rule_data import RuleData, parse_rule_data, rule_data_table
 from pratique.policy.settings import merge

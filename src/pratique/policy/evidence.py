@@ -17,7 +17,7 @@ from pratique.errors import MalformedError
 from pratique.model.clock import format_time, parse_time
 from pratique.model.digest import Digest, parse_digest
 from pratique.model.strict_json import canonical_json, parse_json_object
-from pratique.policy.person import Person, PersonWire, parse_person, person_document
+from pratique.policy.waivers.person import Person, PersonWire, parse_person, person_document
 
 INPUT_SCHEMA: Final = "https://pratique.dev/policy-input/v1"
 

@@ -3,7 +3,8 @@
 Two layers. The trust layer (`standing`) decides which evidence counts and what is owed. Rego then sees only
 the evidence that stands, and can add violations and warnings, never remove one. An artifact passes only if
 both layers are silent: any error of the engine, of a rule or in a rule's answer is itself a denial. The one
-thing that lets a violation pass is people who answer for it by name (`waiving`), and it stays in the record.
+thing that lets a violation pass is people who answer for it by name (`waivers.judge`), and it stays in the
+record.
 
 Deterministic: the input document and the policy bundle determine the decision to the byte (but for `engine`,
 where another engine or machine evaluates them), which is what lets an auditor replay it.
@@ -22,15 +23,15 @@ from pratique.model.predicate import short_name
 from pratique.model.strict_json import canonical_json
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.decision import Decision, EngineUsed, EvidenceRefused, EvidenceUsed, Finding, Status
-from pratique.policy.engine import Engine, EngineError, RuleSet
+from pratique.policy.engine.port import Engine, EngineError, RuleSet
 from pratique.policy.evidence import Evidence, GateInput, parse_input, read_input
 from pratique.policy.rule_data import rule_data_table
 from pratique.policy.standing import Assessment, assess
-from pratique.policy.waiver import ENGINE_ERROR
-from pratique.policy.waiving import apply_waivers, judge_waivers
+from pratique.policy.waivers.judge import apply_waivers, judge_waivers
+from pratique.policy.waivers.waiver import ENGINE_ERROR
 
 if TYPE_CHECKING:
-    from pratique.policy.rego_source import RuleInfo
+    from pratique.policy.language.annotations import RuleInfo
 
 REJECTED: Final = "evidence.rejected"
 _OWED_TITLE: Final = "Accepted evidence of this type is there"

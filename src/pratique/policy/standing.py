@@ -96,7 +96,7 @@ def assess(gate_input: GateInput, requirements: Requirements) -> Assessment:
     sorter = _Sorter(gate_input, requirements)
     by_type: dict[str, list[Evidence]] = {}
     for item in sorted(gate_input.evidence, key=lambda item: item.digest):
-        # Waivers are for `waiving` to judge: they meet no requirement, and no rule sees them.
+        # Waivers are for `waivers.judge` to judge: they meet no requirement, and no rule sees them.
         if item.predicate_type != WAIVER:
             by_type.setdefault(short_name(item.predicate_type), []).append(item)
     standing: dict[str, tuple[Evidence, ...]] = {"provenance": sorter.sort("provenance", by_type)}

@@ -14,13 +14,13 @@ from typing import Any
 import policy_scenario as s
 import pytest
 
-from pratique.policy import regorus_engine
-from pratique.policy.builtins import ARITY
 from pratique.policy.bundle import PolicyBundle, make_bundle, shipped_bundle
 from pratique.policy.decision import Decision, Status
-from pratique.policy.engine import EngineError, Limits
+from pratique.policy.engine import regorus
+from pratique.policy.engine.builtins import ARITY
+from pratique.policy.engine.port import EngineError, Limits
+from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import evaluate
-from pratique.policy.regorus_engine import RegorusEngine
 from pratique.policy.requirements import requirements_table
 
 HEAD = """package mine
@@ -204,7 +204,7 @@ def _error_of(source: str) -> str:
 @pytest.mark.parametrize("statement", ["open('/etc/passwd')", "socket.socket()", "os.pipe()"])
 def test_the_worker_can_open_nothing_once_it_gave_up_its_rights(statement: str) -> None:
     program = (
-        f"import socket, os, sys; sys.path[:0] = {regorus_engine._import_path()!r}\n"
+        f"import socket, os, sys; sys.path[:0] = {regorus._import_path()!r}\n"
         "from pratique.policy.worker import _give_up_rights\n"
         f"_give_up_rights(1 << 29, 5)\ntry:\n    {statement}\n"
         "except OSError as error:\n    sys.exit(0 if error.errno == 24 else 1)\nsys.exit(2)"
@@ -233,7 +233,7 @@ def test_a_worker_gone_wrong_is_an_error(name: str, monkeypatch: pytest.MonkeyPa
     source, expected = WORKERS[name]
     worker = tmp_path / "worker.py"
     worker.write_text(source)
-    monkeypatch.setattr(regorus_engine, "_WORKER", worker)
+    monkeypatch.setattr(regorus, "_WORKER", worker)
     with pytest.raises(EngineError, match=expected):
         RegorusEngine(Limits(wall_seconds=1, output_bytes=100_000)).evaluate(
             {"a.rego": "package a\ndeny contains 1"}, {}, {}

@@ -11,10 +11,10 @@ import pytest
 
 from pratique.policy.bundle import shipped_bundle
 from pratique.policy.decision import Decision, Status
+from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import REJECTED, evaluate
-from pratique.policy.regorus_engine import RegorusEngine
-from pratique.policy.waiver import ENGINE_ERROR
-from pratique.policy.waiving import EXPIRED, INCOMPLETE, UNUSED
+from pratique.policy.waivers.judge import EXPIRED, INCOMPLETE, UNUSED
+from pratique.policy.waivers.waiver import ENGINE_ERROR
 
 ENGINE = RegorusEngine()
 DEFINITION = "buildDefinition"
@@ -363,7 +363,7 @@ def test_every_code_has_its_section_and_every_section_its_code() -> None:
 
 
 def test_the_page_on_policy_lists_every_function_and_setting() -> None:
-    from pratique.policy.builtins import ARITY  # noqa: PLC0415
+    from pratique.policy.engine.builtins import ARITY  # noqa: PLC0415
     from pratique.policy.rule_data import _KEYS  # noqa: PLC0415
 
     text = (DOCS / "policy.md").read_text()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pratique.model.clock import format_time
 from pratique.policy.bundle import shipped_bundle
-from pratique.policy.engine import Answer, RuleSet
+from pratique.policy.engine.port import Answer, RuleSet
 from pratique.policy.evidence import Evidence, GateInput
 from pratique.policy.gate import evaluate
 from pratique.policy.settings import merge

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pratique.model.clock import format_time
 from pratique.policy.decision import Decision, Finding, Status
 from pratique.policy.gate import evaluate
-from pratique.policy.person import Grant
+from pratique.policy.waivers.person import Grant
 
 if TYPE_CHECKING:
     from pratique.policy.evidence import Evidence

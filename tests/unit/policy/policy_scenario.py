@@ -11,7 +11,7 @@ import rfc8785
 
 from pratique.model.digest import Digest
 from pratique.model.predicate import PROVENANCE, REBUILD, RUNNER_POSTURE, SBOM, VULNS
-from pratique.policy.engine import Answer, RuleSet
+from pratique.policy.engine.port import Answer, RuleSet
 from pratique.policy.evidence import Evidence, GateInput
 
 DOMAIN = "spiffe://pratique.local"

@@ -8,7 +8,7 @@ import pytest
 
 from pratique.errors import ConfigError, EvidenceInvalidError
 from pratique.policy.bundle import PolicyBundle, load_bundle, make_bundle, shipped_bundle
-from pratique.policy.rego_source import catalogue, nesting
+from pratique.policy.language.annotations import catalogue, nesting
 
 RULE = """package mine
 # METADATA

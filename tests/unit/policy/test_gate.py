@@ -10,7 +10,7 @@ import pytest
 from pratique.errors import EvidenceInvalidError, MalformedError
 from pratique.policy.bundle import shipped_bundle
 from pratique.policy.decision import Decision, Status, parse_decision
-from pratique.policy.engine import EngineError
+from pratique.policy.engine.port import EngineError
 from pratique.policy.evidence import Mode, Rejected, parse_input
 from pratique.policy.explain import explain, render
 from pratique.policy.gate import differences, evaluate, replay

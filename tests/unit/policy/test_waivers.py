@@ -19,14 +19,14 @@ from pratique.policy.decision import Decision, Status, parse_decision
 from pratique.policy.evidence import Rejected
 from pratique.policy.explain import explain, render
 from pratique.policy.gate import evaluate, replay
-from pratique.policy.person import Grant
 from pratique.policy.requirements import requirements_table
 from pratique.policy.vsa import vsa_predicate
-from pratique.policy.waiver import parse_waiver
+from pratique.policy.waivers.person import Grant
+from pratique.policy.waivers.waiver import parse_waiver
 
 if TYPE_CHECKING:
     from pratique.policy.evidence import Evidence
-    from pratique.policy.person import Person
+    from pratique.policy.waivers.person import Person
 
 SPEC = Path(__file__).parents[3] / "docs" / "spec"
 

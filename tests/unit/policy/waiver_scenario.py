@@ -11,7 +11,7 @@ from pratique.model.clock import format_time
 from pratique.model.predicate import WAIVER
 from pratique.policy.bundle import shipped_bundle
 from pratique.policy.evidence import Evidence
-from pratique.policy.person import Grant, Person
+from pratique.policy.waivers.person import Grant, Person
 
 BUNDLE = shipped_bundle()
 TERM = ("CVE-2026-1", s.LOCKED)

@@ -50,7 +50,7 @@ def command(
     """
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.waive import Wish, waive  # noqa: PLC0415
-    from pratique.policy.waiver import ANY_ARTIFACT, Scope, scope_artifact  # noqa: PLC0415
+    from pratique.policy.waivers.waiver import ANY_ARTIFACT, Scope, scope_artifact  # noqa: PLC0415
 
     workspace, project = session.open()
     every = artifact == ANY_ARTIFACT

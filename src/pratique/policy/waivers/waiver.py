@@ -1,7 +1,7 @@
 """The waiver predicate: a named person accepts one violation, for a reason and for a while.
 
 Implements docs/spec/waiver.md. What the statement is about, who signed it and whether that person may waive
-are judged by `waiving`; here is what a waiver says, and which findings it speaks of.
+are judged by `waivers.judge`; here is what a waiver says, and which findings it speaks of.
 """
 
 from __future__ import annotations

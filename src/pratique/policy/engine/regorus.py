@@ -27,8 +27,8 @@ import msgspec
 import pratique
 from pratique.errors import InfrastructureError, MalformedError
 from pratique.model.strict_json import parse_json_object
-from pratique.policy.engine import DEFAULT_LIMITS, Answer, EngineError, Limits, Phase, RuleSet
-from pratique.policy.rego_source import nesting
+from pratique.policy.engine.port import DEFAULT_LIMITS, Answer, EngineError, Limits, Phase, RuleSet
+from pratique.policy.language.annotations import nesting
 
 DISTRIBUTION: Final = "gordon-to-regorus"
 _ISOLATION: Final = ("process", "rlimits", "cleared-environment", "no-new-descriptors")
@@ -56,7 +56,7 @@ class _Wire(msgspec.Struct, frozen=True):
 
 
 class RegorusEngine:
-    """The default adapter of `engine.Engine`."""
+    """The default adapter of `port.Engine`."""
 
     name = "regorus"
 
@@ -65,7 +65,7 @@ class RegorusEngine:
         self.version = importlib.metadata.version(DISTRIBUTION)
 
     def evaluate(self, modules: dict[str, str], data: dict[str, Any], document: dict[str, Any]) -> Answer:
-        """See `engine.Engine`."""
+        """See `port.Engine`."""
         request = self._request(modules, data, document)
         reply = self._run(request)
         try:

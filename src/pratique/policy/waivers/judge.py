@@ -27,14 +27,14 @@ from pratique.model.predicate import WAIVER
 from pratique.policy.decision import Finding, Status, WaiverUsed
 from pratique.policy.evidence import Evidence, GateInput  # noqa: TC001 - msgspec reads the annotations
 from pratique.policy.standing import SetAside
-from pratique.policy.waiver import ANY_ARTIFACT, CLOCK_SKEW, Scope, Waiver, due_subject, parse_waiver
+from pratique.policy.waivers.waiver import ANY_ARTIFACT, CLOCK_SKEW, Scope, Waiver, due_subject, parse_waiver
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pratique.model.digest import Digest
-    from pratique.policy.person import Person
     from pratique.policy.rule_data import WaiversData
+    from pratique.policy.waivers.person import Person
 
 WAIVER_ROLE: Final = "waiver-approver"
 UNUSED: Final = "waivers.unused"

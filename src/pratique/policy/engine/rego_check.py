@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pratique.policy.builtins import ARITY
+from pratique.policy.engine.builtins import ARITY
 
 Node = Any
 _ENTRY = re.compile(r"(deny|violation|warn)(_\w+)*\Z")

@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     sys.path[:0] = arguments[3:]
     import regorus  # noqa: PLC0415 - not before the import path is set, and not after files are out of reach
 
-    from pratique.policy import rego_check  # noqa: PLC0415
+    from pratique.policy.engine import rego_check  # noqa: PLC0415
 
     _give_up_rights(memory, cpu)
     try:

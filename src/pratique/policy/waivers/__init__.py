@@ -1,0 +1,1 @@
+"""Signed, expiring exceptions: which of them count, and for which findings."""
