@@ -205,7 +205,7 @@ def _error_of(source: str) -> str:
 def test_the_worker_can_open_nothing_once_it_gave_up_its_rights(statement: str) -> None:
     program = (
         f"import socket, os, sys; sys.path[:0] = {regorus._import_path()!r}\n"
-        "from pratique.policy.worker import _give_up_rights\n"
+        "from pratique.policy.engine.worker import _give_up_rights\n"
         f"_give_up_rights(1 << 29, 5)\ntry:\n    {statement}\n"
         "except OSError as error:\n    sys.exit(0 if error.errno == 24 else 1)\nsys.exit(2)"
     )
