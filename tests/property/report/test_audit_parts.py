@@ -1,35 +1,17 @@
-"""Laws of the package's parts: one encoding of an archive, the log's packing and heads as defined."""
+"""Laws of the package's parts: the log's packing and heads as defined."""
 
 from __future__ import annotations
-
-import contextlib
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pratique.errors import MalformedError
-from pratique.report.audit import tar
 from pratique.report.audit.log import pack_entries, prefix_roots, unpack_entries
 from pratique.testing.authority import tree_root
 from pratique.trust.merkle import leaf_hash
 
-names = st.from_regex(r"[A-Za-z0-9_.]{1,40}(/[A-Za-z0-9_.]{1,40})?", fullmatch=True)
-members = st.lists(st.builds(tar.Member, name=names, data=st.binary(max_size=1200)), max_size=5)
 leaves = st.lists(st.binary(max_size=40), max_size=600)
-
-
-@given(members)
-def test_an_archive_reads_back(given_members: list[tar.Member]) -> None:
-    assert tar.parse(tar.encode(given_members) + tar.END) == given_members
-
-
-@given(members, st.integers(0, 10_000), st.integers(1, 255))
-def test_what_is_accepted_has_no_other_spelling(given_members: list[tar.Member], at: int, mask: int) -> None:
-    data = bytearray(tar.encode(given_members) + tar.END)
-    data[at % len(data)] ^= mask
-    with contextlib.suppress(MalformedError):
-        assert tar.encode(tar.parse(bytes(data))) + tar.END == data
 
 
 @given(leaves)

@@ -9,7 +9,6 @@ import msgspec
 
 from pratique.errors import EvidenceInvalidError, MalformedError, UsageError
 from pratique.model.digest import Digest, sha256_bytes
-from pratique.report.audit import tar
 from pratique.report.audit.manifest import (
     CHECKPOINT,
     CONSISTENCY,
@@ -23,6 +22,7 @@ from pratique.report.audit.manifest import (
     parse_manifest,
 )
 from pratique.report.audit.step import step
+from pratique.store import plain_tar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MAX_PACKAGE_BYTES: Final = 1024 * 1024 * 1024
 _SHA256_LINE: Final = 65
-_TAIL: Final = 2 * tar.BLOCK + len(tar.END)
+_TAIL: Final = 2 * plain_tar.BLOCK + len(plain_tar.END)
 
 
 class Package(msgspec.Struct, frozen=True):
@@ -61,16 +61,16 @@ def encode_package(
 ) -> bytes:
     """Write a package's bytes; `members` are the listed ones, in any order."""
     ordered = sorted(members, key=order_of)
-    body = tar.encode(
+    body = plain_tar.encode(
         [
-            tar.Member(MANIFEST, manifest),
-            *(tar.Member(name, members[name]) for name in ordered),
-            tar.Member(CONSISTENCY, consistency),
-            tar.Member(SEAL, seal),
+            plain_tar.Member(MANIFEST, manifest),
+            *(plain_tar.Member(name, members[name]) for name in ordered),
+            plain_tar.Member(CONSISTENCY, consistency),
+            plain_tar.Member(SEAL, seal),
         ]
     )
     line = f"{sha256_bytes(body).hex}\n".encode()
-    return body + tar.encode([tar.Member(SHA256, line)]) + tar.END
+    return body + plain_tar.encode([plain_tar.Member(SHA256, line)]) + plain_tar.END
 
 
 def read_package(path: Path) -> bytes:
@@ -113,18 +113,20 @@ def _check_size(data: bytes) -> None:
 
 def _check_sha256(data: bytes) -> None:
     tail = data[-_TAIL:]
-    header = tar.encode_header(SHA256, _SHA256_LINE)
+    header = plain_tar.encode_header(SHA256, _SHA256_LINE)
     if not tail.startswith(header):
         raise MalformedError("the file does not end in its SHA256 member: cut off, or added to")
     digest = sha256_bytes(data[:-_TAIL]).hex
-    if not hmac.compare_digest(tail[tar.BLOCK : tar.BLOCK + _SHA256_LINE], f"{digest}\n".encode()):
+    if not hmac.compare_digest(
+        tail[plain_tar.BLOCK : plain_tar.BLOCK + _SHA256_LINE], f"{digest}\n".encode()
+    ):
         raise EvidenceInvalidError(
             f"the bytes have SHA-256 {digest}, the file says otherwise: it was changed"
         )
 
 
 def _files(data: bytes) -> dict[str, bytes]:
-    members = tar.parse(data)
+    members = plain_tar.parse(data)
     files = {member.name: member.data for member in members}
     if len(files) != len(members):
         seen: set[str] = set()

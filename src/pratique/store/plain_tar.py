@@ -1,4 +1,4 @@
-"""The one tar form an audit package has: plain ustar members with fixed headers, and nothing else (pure).
+"""The one tar form of audit packages and policy archives: plain ustar members, nothing else (pure).
 
 A tar header has room to hide things in: owners, times, padding, extensions, what follows the end. So there is
 one encoding of a list of members, and `parse` takes no other: what it accepts, `encode` gives back exactly.
@@ -21,7 +21,8 @@ END: Final = bytes(2 * BLOCK)
 MAX_NAME: Final = 100
 _SIZE: Final = slice(124, 136)
 _OCTAL: Final = re.compile(rb"[0-7]{11}\0\Z")
-_NAME: Final = re.compile(rb"([A-Za-z0-9_.]+(?:/[A-Za-z0-9_.]+)?)\0*\Z")
+_WORD: Final = rb"[A-Za-z0-9_-][A-Za-z0-9_.-]*"  # never `.` or `..`
+_NAME: Final = re.compile(rb"(%b(?:/%b){0,3})\0*\Z" % (_WORD, _WORD))
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ def encode_header(name: str, size: int) -> bytes:
     """
     raw = name.encode()
     if len(raw) > MAX_NAME or not _NAME.match(raw) or not 0 <= size < 8**11:
-        raise MalformedError(f"not a member of an audit package: {name[:MAX_NAME]!r} of {size} bytes")
+        raise MalformedError(f"not a member of a plain archive: {name[:MAX_NAME]!r} of {size} bytes")
     before = (
         raw.ljust(MAX_NAME, b"\0") + b"0000644\0" + b"0000000\0" * 2 + b"%011o\0" % size + b"00000000000\0"
     )
