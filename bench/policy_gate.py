@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "unit"
 
 import policy_scenario as s
 
-from pratique.policy.bundle import shipped_bundle
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import evaluate
+from pratique.policy.shipped import shipped_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Callable

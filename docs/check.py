@@ -1,7 +1,8 @@
 """Check that the documentation says what is true of the program; `--write` renews the generated pages.
 
-Checked: docs/cli.md is the program's own help, the exit codes are the code's, every decision record is in the
-index, every link inside the repository leads somewhere, and every own predicate type has its page and schema.
+Checked: docs/cli.md is the program's own help, docs/policy-rules.md what the rules say, the exit codes the
+code's, every decision record is in the index, every link inside the repository leads somewhere, and every own
+predicate type has its page and schema.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from rules_page import PAGE as RULES_PAGE
+from rules_page import rules_page
 
 from pratique.cli.main import root
 from pratique.errors import ExitCode
@@ -51,6 +54,8 @@ def problems() -> Iterator[str]:
     """Give each thing the documentation gets wrong."""
     if not CLI_PAGE.exists() or CLI_PAGE.read_text(encoding="utf-8") != cli_page():
         yield "docs/cli.md is not the program's help: run python docs/check.py --write"
+    if RULES_PAGE.read_text(encoding="utf-8") != rules_page():
+        yield "docs/policy-rules.md is not what the rules say: run python docs/check.py --write"
     codes = dict(re.findall(r"^\| (\d+) \| (\w+) \|", (DOCS / "exit-codes.md").read_text(), re.MULTILINE))
     for code in ExitCode:
         if codes.get(str(code.value)) != code.name.lower():
@@ -85,6 +90,7 @@ def main() -> int:
     """Check, or write."""
     if "--write" in sys.argv[1:]:
         CLI_PAGE.write_text(cli_page(), encoding="utf-8")
+        RULES_PAGE.write_text(rules_page(), encoding="utf-8")
         return 0
     found = list(problems())
     for problem in found:

@@ -86,11 +86,13 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """`[policy]`: what the project adds to the shipped policy, or another policy altogether.
 
     Attributes:
+        profile: how much the shipped policy asks: `starter`, `standard` (the default) or `high`.
         data: rule data over the shipped defaults, for example `{vulns = {threshold = "medium"}}`.
         rules: folder of the project's own Rego files, which can add denials.
         folder: a whole policy instead of the shipped one: `*.rego`, `data.json`, `trust.toml`.
     """
 
+    profile: Literal["starter", "standard", "high"] | None = None
     data: dict[str, Any] = {}
     rules: str | None = None
     folder: str | None = None
@@ -196,8 +198,11 @@ def parse_config(table: dict[str, Any], *, what: str) -> Config:
     """
     config = typed(table, Config, what=what, known=_KNOWN_KEYS)
     _check_build(config.build, what)
-    if config.policy.folder and (config.policy.data or config.policy.rules):
-        raise ConfigError(f"{what}: policy.folder is a whole policy: put data and rules there")
+    policy = config.policy
+    if policy.folder and (policy.data or policy.rules or policy.profile):
+        raise ConfigError(
+            f"{what}: policy.folder is a whole policy: put data and rules there, and name no profile"
+        )
     if not config.scan.advisories:
         raise ConfigError(f"{what}: scan.advisories is empty, so nothing could ever be found")
     if not NAME.match(config.project.name):

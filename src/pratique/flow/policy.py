@@ -1,10 +1,11 @@
-"""The policy in force for a project: the shipped one with the project's additions, or one of its own."""
+"""The policy in force for a project: a shipped profile with the project's additions, or its own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pratique.policy.bundle import PolicyBundle, load_bundle, shipped_bundle
+from pratique.policy.bundle import PolicyBundle, load_bundle
+from pratique.policy.shipped import DEFAULT_PROFILE, shipped_bundle
 
 if TYPE_CHECKING:
     from pratique.flow.config import Project
@@ -21,6 +22,7 @@ def policy_of(workspace: Workspace, project: Project) -> PolicyBundle:
     if policy.folder:
         return load_bundle(project.path(policy.folder))
     return shipped_bundle(
+        policy.profile or DEFAULT_PROFILE,
         data=policy.data,
         requirements={"trust_domain": workspace.authority.trust_domain},
         rules=project.path(policy.rules) if policy.rules else None,

@@ -8,7 +8,6 @@ altogether loads one from a folder, and the digest says so.
 
 from __future__ import annotations
 
-import importlib.resources
 import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +20,7 @@ from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.policy.language.annotations import RuleInfo, catalogue
 from pratique.policy.requirements import Requirements, parse_requirements, requirements_table
 from pratique.policy.rule_data import RuleData, parse_rule_data, rule_data_table
-from pratique.policy.settings import merge
+from pratique.policy.settings import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 
 BUNDLE_SCHEMA: Final = "https://pratique.dev/policy-bundle/v1"
 OWN_PACKAGE: Final = "pratique"
-_DATA_FILE: Final = "data.json"
-_TRUST_FILE: Final = "trust.toml"
+DATA_FILE: Final = "data.json"
+TRUST_FILE: Final = "trust.toml"
 _MAX_FILE: Final = 1024 * 1024
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.rego\Z")
 _PACKAGE = re.compile(r"^package[ \t]+([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)[ \t]*$", re.MULTILINE)
@@ -98,37 +97,18 @@ def make_bundle(modules: Mapping[str, str], data: Any, requirements: Any) -> Pol
     if not modules:
         raise ConfigError("policy: no rules at all")
     _check_packages(modules)
-    return PolicyBundle(
+    bundle = PolicyBundle(
         modules=dict(sorted(modules.items())),
         data=parse_rule_data(data, what="policy: data"),
         requirements=parse_requirements(requirements, what="policy: requirements"),
         rules=catalogue(modules),
     )
-
-
-def shipped_bundle(
-    *,
-    data: dict[str, Any] | None = None,
-    requirements: dict[str, Any] | None = None,
-    rules: Path | None = None,
-) -> PolicyBundle:
-    """Load the shipped policy with a project's additions (I/O).
-
-    Args:
-        data: rule data laid over the shipped defaults.
-        requirements: requirements laid over the shipped ones; tables merge, lists are replaced.
-        rules: folder of the project's own `*.rego` files.
-
-    Raises:
-        ConfigError: an addition that does not hold up, or rules in a shipped package.
-    """
-    folder = importlib.resources.files("pratique.policy") / "rules"
-    modules = {item.name: item.read_text("utf-8") for item in folder.iterdir() if item.name.endswith(".rego")}
-    base_data = parse_json_object((folder / _DATA_FILE).read_bytes(), what=_DATA_FILE)
-    base_trust = tomllib.loads((folder / _TRUST_FILE).read_text("utf-8"))
-    if rules is not None:
-        modules |= {f"project/{name}": source for name, source in _read_modules(rules).items()}
-    return make_bundle(modules, merge(base_data, data or {}), merge(base_trust, requirements or {}))
+    for code in bundle.data.levels:
+        if code not in bundle.rules:
+            raise ConfigError(
+                f"policy: data: levels: no rule has the code {code!r}", hint=nearest(code, bundle.rules)
+            )
+    return bundle
 
 
 def load_bundle(folder: Path) -> PolicyBundle:
@@ -137,18 +117,23 @@ def load_bundle(folder: Path) -> PolicyBundle:
     Raises:
         ConfigError: a file missing or malformed.
     """
-    modules = _read_modules(folder)
+    modules = read_modules(folder)
     try:
-        data = parse_json_object(_read(folder / _DATA_FILE), what=str(folder / _DATA_FILE))
-        trust = tomllib.loads(_read(folder / _TRUST_FILE).decode("utf-8"))
+        data = parse_json_object(_read(folder / DATA_FILE), what=str(folder / DATA_FILE))
+        trust = tomllib.loads(_read(folder / TRUST_FILE).decode("utf-8"))
     except MalformedError as error:
         raise ConfigError(error.message) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{folder / _TRUST_FILE}: not TOML: {error}") from error
+        raise ConfigError(f"{folder / TRUST_FILE}: not TOML: {error}") from error
     return make_bundle(modules, data, trust)
 
 
-def _read_modules(folder: Path) -> dict[str, str]:
+def read_modules(folder: Path) -> dict[str, str]:
+    """Read a folder's `*.rego` files by name (I/O).
+
+    Raises:
+        ConfigError: no such folder, no such files, or one that cannot be read.
+    """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder of rules")
     found = {}

@@ -199,10 +199,14 @@ def _rejected(gate_input: GateInput) -> list[Finding]:
 
 def _rule_results(sets: tuple[RuleSet, ...], bundle: PolicyBundle, assessment: Assessment) -> list[Finding]:
     """Turn the rules' answers into results, and list every known code that stayed silent."""
+    levels = bundle.data.levels
     found = [_rule_finding(rule_set, member, bundle) for rule_set in sets for member in rule_set.members]
+    found = [result for result in found if levels.get(result.code) != "off"]
     fired = {result.code for result in found}
     return found + [
-        _silent(info, assessment) for code, info in sorted(bundle.rules.items()) if code not in fired
+        _silent(info, assessment, off=levels.get(code) == "off")
+        for code, info in sorted(bundle.rules.items())
+        if code not in fired
     ]
 
 
@@ -216,9 +220,10 @@ def _rule_finding(rule_set: RuleSet, member: Any, bundle: PolicyBundle) -> Findi
     info = bundle.rules.get(wire.code)
     if info is None:
         raise EngineError("eval", f"{where} reports code {wire.code!r}, which no METADATA declares")
+    level = bundle.data.levels.get(wire.code) or rule_set.name.split("_")[0]
     return Finding(
         code=wire.code,
-        status=Status.WARNING if rule_set.name.split("_")[0] == "warn" else Status.VIOLATION,
+        status=Status.WARNING if level == "warn" else Status.VIOLATION,
         msg=wire.msg,
         title=info.title,
         severity=wire.severity or info.severity,
@@ -229,13 +234,14 @@ def _rule_finding(rule_set: RuleSet, member: Any, bundle: PolicyBundle) -> Findi
     )
 
 
-def _silent(info: RuleInfo, assessment: Assessment) -> Finding:
+def _silent(info: RuleInfo, assessment: Assessment, *, off: bool) -> Finding:
     looked_at = assessment.standing.get(info.needs, ())
-    skipped = bool(info.needs) and not looked_at
+    why = f"no accepted {info.needs} evidence to look at" if info.needs and not looked_at else ""
+    why = "off by the policy's levels" if off else why
     return Finding(
         code=info.code,
-        status=Status.SKIPPED if skipped else Status.SUCCESS,
-        msg=f"no accepted {info.needs} evidence to look at" if skipped else "",
+        status=Status.SKIPPED if why else Status.SUCCESS,
+        msg=why,
         title=info.title,
         severity=info.severity,
         evidence=tuple(str(item.digest) for item in looked_at),

@@ -14,13 +14,8 @@ from pratique.policy.settings import typed
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
+Level = Literal["deny", "warn", "off"]
 People = Annotated[int, msgspec.Meta(ge=1, le=20)]
-
-
-class PostureData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`posture`: what a critical runner check that failed leads to."""
-
-    critical: Literal["deny", "warn"] = "deny"
 
 
 class ProvenanceData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,11 +23,9 @@ class ProvenanceData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     Attributes:
         builders: builder ids accepted besides the identity that signed the provenance itself.
-        dirty_source: what uncommitted changes in the source lead to.
     """
 
     builders: tuple[str, ...] = ()
-    dirty_source: Literal["deny", "warn"] = "deny"
 
 
 class RebuildData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,10 +72,12 @@ class WaiversData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class RuleData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole of `data.rule_data`; `custom` is for a project's own rules and has no fixed shape.
 
-    Where `waivers` is absent, the policy admits none.
+    `levels` says what a finding of a code leads to, whatever the rule's set is called: `deny`, `warn`, or
+    `off`, which is not judged and shows as skipped. A code without a level follows its set. Where `waivers`
+    is absent or null, the policy admits none.
     """
 
-    posture: PostureData = PostureData()
+    levels: dict[str, Level] = {}
     provenance: ProvenanceData = ProvenanceData()
     rebuild: RebuildData = RebuildData()
     sbom: SbomData = SbomData()
@@ -91,7 +86,7 @@ class RuleData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     custom: dict[str, Any] = {}
 
 
-_KINDS = (RuleData, PostureData, ProvenanceData, RebuildData, SbomData, VulnsData, WaiversData)
+_KINDS = (RuleData, ProvenanceData, RebuildData, SbomData, VulnsData, WaiversData)
 _KEYS = sorted({key for kind in _KINDS for key in kind.__struct_fields__})
 
 

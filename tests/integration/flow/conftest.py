@@ -50,7 +50,7 @@ date = 2026-11-22
 licence = "CC0-1.0"
 
 [policy.data]
-posture.critical = "warn"
+levels."posture.critical" = "warn"
 vulns.max_database_age_days = 36500
 
 [environments.shelf]

@@ -54,7 +54,10 @@ def test_a_decision_is_journalled_again_only_if_it_changed(released: Project) ->
     config = released.read("pratique.toml")
     released.write(
         "pratique.toml",
-        config.replace('posture.critical = "warn"', 'posture.critical = "warn"\nvulns.threshold = "low"'),
+        config.replace(
+            'levels."posture.critical" = "warn"',
+            'levels."posture.critical" = "warn"\nvulns.threshold = "low"',
+        ),
     )
     second = released.ask("gate")
     assert second["evidence"] != first["evidence"]

@@ -14,7 +14,7 @@ from typing import Any
 import policy_scenario as s
 import pytest
 
-from pratique.policy.bundle import PolicyBundle, make_bundle, shipped_bundle
+from pratique.policy.bundle import PolicyBundle, make_bundle
 from pratique.policy.decision import Decision, Status
 from pratique.policy.engine import regorus
 from pratique.policy.engine.builtins import ARITY
@@ -22,6 +22,7 @@ from pratique.policy.engine.port import EngineError, Limits
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import evaluate
 from pratique.policy.requirements import requirements_table
+from pratique.policy.shipped import shipped_bundle
 
 HEAD = """package mine
 # METADATA

@@ -9,10 +9,10 @@ from typing import Any
 import policy_scenario as s
 import pytest
 
-from pratique.policy.bundle import shipped_bundle
 from pratique.policy.decision import Decision, Status
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import REJECTED, evaluate
+from pratique.policy.shipped import shipped_bundle
 from pratique.policy.waivers.judge import EXPIRED, INCOMPLETE, UNUSED
 from pratique.policy.waivers.waiver import ENGINE_ERROR
 
@@ -98,7 +98,7 @@ def test_a_named_builder_is_accepted_and_a_dirty_source_can_be_a_warning() -> No
     other = s.changed(s.provenance(), "runDetails/builder/id", "https://ci.example/builder")
     assert decide({"provenance": {"builders": ["https://ci.example/builder"]}}, provenance=other).allowed
     dirty = s.changed(s.provenance(), f"{INPUT}/0/annotations/dirty", value=True)
-    decision = decide({"provenance": {"dirty_source": "warn"}}, provenance=dirty)
+    decision = decide({"levels": {"provenance.source-clean": "warn"}}, provenance=dirty)
     assert decision.allowed
     assert found(decision, Status.WARNING) == {
         "provenance.source-clean": "source source had uncommitted changes when it was built"
@@ -326,7 +326,7 @@ def test_runner_checks(result: Any, severity: Any, violations: list[str], warnin
 
 
 def test_a_critical_runner_check_can_be_a_warning() -> None:
-    decision = decide({"posture": {"critical": "warn"}}, runner_posture=check("fail", "critical"))
+    decision = decide({"levels": {"posture.critical": "warn"}}, runner_posture=check("fail", "critical"))
     assert decision.allowed
     assert list(found(decision, Status.WARNING)) == ["posture.critical"]
 

@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.model.clock import format_time
-from pratique.policy.bundle import shipped_bundle
 from pratique.policy.engine.port import Answer, RuleSet
 from pratique.policy.evidence import Evidence, GateInput
 from pratique.policy.gate import evaluate
 from pratique.policy.settings import merge
+from pratique.policy.shipped import shipped_bundle
 from pratique.policy.standing import assess
 
 if TYPE_CHECKING:

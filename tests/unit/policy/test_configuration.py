@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from pratique.errors import ConfigError, EvidenceInvalidError
-from pratique.policy.bundle import PolicyBundle, load_bundle, make_bundle, shipped_bundle
+from pratique.policy.bundle import PolicyBundle, load_bundle, make_bundle
 from pratique.policy.language.annotations import catalogue, nesting
+from pratique.policy.shipped import shipped_bundle
 
 RULE = """package mine
 # METADATA
@@ -32,8 +33,17 @@ def test_the_bundle_round_trips_and_its_digest_is_stable() -> None:
     assert shipped_bundle().digest == bundle.digest
 
 
-def test_a_folder_is_a_whole_policy() -> None:
-    assert load_bundle(SHIPPED).digest == shipped_bundle().digest
+def test_a_folder_is_a_whole_policy(tmp_path: Path) -> None:
+    trust = (SHIPPED / "trust.toml").read_text() + '[require.sbom]\ncommand = "make sbom"\n'
+    (tmp_path / "trust.toml").write_text(trust)
+    (tmp_path / "data.json").write_text('{"vulns": {"threshold": "low"}}')
+    (tmp_path / "mine.rego").write_text(RULE)
+    bundle = load_bundle(tmp_path)
+    assert set(bundle.rules) == {"mine.one"}
+    assert set(bundle.requirements.require) == {"sbom"}
+    assert bundle.data.vulns.threshold == "low"
+    assert bundle.data.levels == {}
+    assert bundle.data.waivers is None
 
 
 def test_every_addition_changes_the_digest(tmp_path: Path) -> None:
@@ -72,7 +82,8 @@ def test_unknown_keys_are_errors_with_the_nearest_name() -> None:
         {"vulns": {"max_database_age_days": "90"}},
         {"vulns": {"max_database_age_days": 0}},
         {"vulns": {"max_database_age_days": True}},
-        {"provenance": {"dirty_source": "allow"}},
+        {"levels": {"provenance.source-clean": "allow"}},
+        {"levels": {"provenance.source-claen": "warn"}},
         {"provenance": {"builders": "spiffe://x/y"}},
         {"rebuild": {"min_varied": -1}},
         {"vulns": []},

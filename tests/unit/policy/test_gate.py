@@ -4,16 +4,17 @@ import json
 from typing import Any
 
 import jsonschema
+import msgspec
 import policy_scenario as s
 import pytest
 
 from pratique.errors import EvidenceInvalidError, MalformedError
-from pratique.policy.bundle import shipped_bundle
 from pratique.policy.decision import Decision, Status, parse_decision
 from pratique.policy.engine.port import EngineError
 from pratique.policy.evidence import Mode, Rejected, parse_input
 from pratique.policy.explain import explain, render
 from pratique.policy.gate import differences, evaluate, replay
+from pratique.policy.shipped import shipped_bundle
 from pratique.policy.vsa import vsa_predicate
 
 BUNDLE = shipped_bundle()
@@ -41,9 +42,9 @@ def codes(decision: Decision, status: Status) -> list[str]:
 def test_complete_evidence_and_silent_rules_allow() -> None:
     decision = decide()
     assert decision.allowed
-    assert codes(decision, Status.SUCCESS) == sorted(
-        [*BUNDLE.rules, *(f"evidence.{short}" for short in s.TYPES)]
-    )
+    looked_at = [code for code, info in BUNDLE.rules.items() if not info.needs or info.needs in s.TYPES]
+    judged = [code for code in looked_at if BUNDLE.data.levels[code] != "off"]
+    assert codes(decision, Status.SUCCESS) == sorted([*judged, *(f"evidence.{short}" for short in s.TYPES)])
 
 
 def test_a_rule_can_only_add_a_denial() -> None:
@@ -61,8 +62,9 @@ def test_a_violation_carries_what_its_metadata_says() -> None:
 
 
 @pytest.mark.parametrize(("rule", "allowed"), [("warn", True), ("warn_x", True), ("violation", False)])
-def test_only_warn_rules_let_pass(rule: str, *, allowed: bool) -> None:
-    assert decide(FINDING, rule=rule).allowed is allowed
+def test_without_levels_only_warn_rules_let_pass(rule: str, *, allowed: bool) -> None:
+    bare = msgspec.structs.replace(BUNDLE, data=msgspec.structs.replace(BUNDLE.data, levels={}))
+    assert evaluate(s.gate_input(), bare, s.FixedEngine(FINDING, rule=rule)).decision.allowed is allowed
 
 
 @pytest.mark.parametrize(

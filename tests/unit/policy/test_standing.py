@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import policy_scenario as s
 import pytest
 
-from pratique.policy.bundle import shipped_bundle
+from pratique.policy.shipped import shipped_bundle
 from pratique.policy.standing import Assessment, assess, definition_digest
 
 if TYPE_CHECKING:

@@ -14,12 +14,13 @@ import waiver_scenario as w
 from pratique.errors import ConfigError, MalformedError
 from pratique.model.clock import format_time
 from pratique.model.predicate import WAIVER
-from pratique.policy.bundle import PolicyBundle, make_bundle, shipped_bundle
+from pratique.policy.bundle import PolicyBundle, make_bundle
 from pratique.policy.decision import Decision, Status, parse_decision
 from pratique.policy.evidence import Rejected
 from pratique.policy.explain import explain, render
 from pratique.policy.gate import evaluate, replay
 from pratique.policy.requirements import requirements_table
+from pratique.policy.shipped import shipped_bundle
 from pratique.policy.vsa import vsa_predicate
 from pratique.policy.waivers.person import Grant
 from pratique.policy.waivers.waiver import parse_waiver

@@ -9,8 +9,8 @@ import policy_scenario as s
 
 from pratique.model.clock import format_time
 from pratique.model.predicate import WAIVER
-from pratique.policy.bundle import shipped_bundle
 from pratique.policy.evidence import Evidence
+from pratique.policy.shipped import shipped_bundle
 from pratique.policy.waivers.person import Grant, Person
 
 BUNDLE = shipped_bundle()

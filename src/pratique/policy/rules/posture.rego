@@ -9,7 +9,7 @@ known_severities := {"critical", "high", "medium", "low"}
 
 # METADATA
 # title: The runner was measured, before the build
-# description: A runner that was not looked at may be anything.
+# description: A runner that was not looked at may be anything. A posture counts only if it was taken before the build (`phase`) and holds at least one check.
 # custom:
 #   short_name: measured
 #   severity: critical
@@ -35,7 +35,7 @@ measured(predicate) if {
 
 # METADATA
 # title: No critical runner check failed
-# description: A machine with a critical weakness can alter what it builds.
+# description: A machine with a critical weakness can alter what it builds. Finds each check that failed with severity critical. A result that is none of the known words counts as failed, and a severity that is absent or malformed as critical. For a machine that you know, such as a container for tests, set the level to warn.
 # custom:
 #   short_name: critical
 #   severity: critical
@@ -43,16 +43,6 @@ measured(predicate) if {
 #   solution: Fix the runner as the check says, then build again: pratique build
 #   controls: [SSDF:PO.5.1, SSDF:PO.5.2]
 deny contains finding if {
-	data.rule_data.posture.critical != "warn"
-	some finding in failed_critically
-}
-
-warn contains finding if {
-	data.rule_data.posture.critical == "warn"
-	some finding in failed_critically
-}
-
-failed_critically contains finding if {
 	some item in input.evidence["runner-posture"]
 	some check in item.predicate.checks
 	result(check) == "fail"
@@ -62,7 +52,7 @@ failed_critically contains finding if {
 
 # METADATA
 # title: No high runner check failed, and every critical one could be made
-# description: What weakens the runner without opening it, and what could not be looked at.
+# description: What weakens the runner without opening it, and what could not be looked at. Finds each check that failed with severity high (or unknown), and each critical check that could not be made. Many checks cannot be made on a hosted runner.
 # custom:
 #   short_name: high
 #   severity: high

@@ -8,7 +8,7 @@ settings := data.rule_data.provenance
 
 # METADATA
 # title: The build ran without a network
-# description: A build that can reach the network can use inputs that no record names.
+# description: A build that can reach the network can use inputs that no record names. Looks for `internalParameters.isolation.network` to be exactly `none`. Anything else, and nothing, denies.
 # custom:
 #   short_name: isolated
 #   severity: critical
@@ -30,7 +30,7 @@ isolated(predicate) if predicate.buildDefinition.internalParameters.isolation.ne
 
 # METADATA
 # title: Every input of the build is named by digest
-# description: An input without a digest can be replaced without anyone noticing.
+# description: An input without a digest can be replaced without anyone noticing. Every entry of `resolvedDependencies` needs a `sha256` or `gitCommit` of full length, and there must be at least one entry.
 # custom:
 #   short_name: inputs-pinned
 #   severity: critical
@@ -73,7 +73,7 @@ label(entry, position) := sprintf("%v", [object.get(entry, "name", object.get(en
 
 # METADATA
 # title: The builder is the identity that signed, or one that is expected
-# description: Who claims to have built must be who vouches for it.
+# description: Who claims to have built must be who vouches for it. `runDetails.builder.id` must be the identity that signed the provenance, or be listed under `provenance.builders` in the rule data.
 # custom:
 #   short_name: builder
 #   severity: critical
@@ -99,7 +99,7 @@ builder(item) := object.get(item.predicate, ["runDetails", "builder", "id"], "(n
 
 # METADATA
 # title: The source was committed
-# description: Uncommitted changes are in the artifact and in nobody's review.
+# description: Uncommitted changes are in the artifact and in nobody's review. Finds each source that says `dirty`, in `externalParameters.source` or in the annotations of an entry of `resolvedDependencies`.
 # custom:
 #   short_name: source-clean
 #   severity: high
@@ -107,23 +107,13 @@ builder(item) := object.get(item.predicate, ["runDetails", "builder", "id"], "(n
 #   solution: Commit or discard the changes and build again: pratique build
 #   controls: [SSDF:PS.1.1, SSDF:PW.7.2]
 deny contains finding if {
-	settings.dirty_source != "warn"
-	some finding in dirty
-}
-
-warn contains finding if {
-	settings.dirty_source == "warn"
-	some finding in dirty
-}
-
-dirty contains finding if {
 	some item in input.evidence.provenance
 	some entry in item.predicate.buildDefinition.resolvedDependencies
 	not clean(object.get(entry, "annotations", {}))
 	finding := uncommitted(item, object.get(entry, "name", "source"))
 }
 
-dirty contains finding if {
+deny contains finding if {
 	some item in input.evidence.provenance
 	not clean(object.get(item.predicate, ["buildDefinition", "externalParameters", "source"], {}))
 	finding := uncommitted(item, "source")

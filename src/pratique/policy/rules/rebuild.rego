@@ -7,7 +7,7 @@ listed := 10
 
 # METADATA
 # title: An independent rebuild gave the same bytes
-# description: Two builders that agree to the bit were not both altered in the same way by chance.
+# description: Two builders that agree to the bit were not both altered in the same way by chance. The verdict must be `bit-identical`, both digests equal, and no difference listed. The message names the first ten members that differ.
 # custom:
 #   short_name: identical
 #   severity: critical
@@ -49,7 +49,7 @@ described(predicate) := text if {
 
 # METADATA
 # title: The rebuild varied its environment
-# description: A rebuild under the very same conditions hides what depends on them.
+# description: A rebuild under the very same conditions hides what depends on them. Warns where fewer than `rebuild.min_varied` conditions were varied (default 1).
 # custom:
 #   short_name: varied
 #   severity: medium

@@ -5,7 +5,7 @@ import rego.v1
 
 # METADATA
 # title: The bill of materials lists components
-# description: An empty list says that nobody looked.
+# description: An empty list says that nobody looked. The document must be CycloneDX, with at least one component, each with a name.
 # custom:
 #   short_name: components
 #   severity: high
@@ -35,7 +35,7 @@ lists_components(predicate) if {
 
 # METADATA
 # title: The bill of materials names this artifact
-# description: A list of another artifact's components says nothing about this one.
+# description: A list of another artifact's components says nothing about this one. `metadata.component` must have a name and the artifact's SHA-256 among its hashes.
 # custom:
 #   short_name: artifact
 #   severity: high
@@ -62,7 +62,7 @@ names_artifact(predicate) if {
 
 # METADATA
 # title: Every component is a locked input of the build
-# description: A component that the build did not take from its lock came from somewhere else.
+# description: A component that the build did not take from its lock came from somewhere else. For builds by pratique each component's purl must be among the `dependency` inputs of the provenance, qualifiers aside. The project itself is excepted, as is what `sbom.unlocked` in the rule data lists.
 # custom:
 #   short_name: locked
 #   severity: high

@@ -13,7 +13,7 @@ day_ns := ((24 * 60) * 60) * 1000000000
 
 # METADATA
 # title: No vulnerability at or above the threshold
-# description: A finding whose severity nobody states counts as high.
+# description: A finding whose severity nobody states counts as high. Denies for each finding whose gravest rating reaches `vulns.threshold` (default high). A rating is a word or a CVSS base score; a finding without a readable one counts as high.
 # custom:
 #   short_name: threshold
 #   severity: high
@@ -32,7 +32,7 @@ deny contains finding if {
 
 # METADATA
 # title: No vulnerability that is known to be exploited
-# description: What attackers use already is refused at any severity.
+# description: What attackers use already is refused at any severity. Denies for each finding with a `knownExploitedSince` annotation, whatever its severity.
 # custom:
 #   short_name: exploited
 #   severity: critical
@@ -48,7 +48,7 @@ deny contains finding if {
 
 # METADATA
 # title: No vulnerability below the threshold
-# description: Does not stop the artifact, and is not forgotten either.
+# description: Does not stop the artifact, and is not forgotten either. Warns for each finding below `vulns.threshold`.
 # custom:
 #   short_name: below-threshold
 #   severity: low
@@ -64,7 +64,7 @@ warn contains finding if {
 
 # METADATA
 # title: The scan could judge every component
-# description: A component that was not matched may have any vulnerability.
+# description: A component that was not matched may have any vulnerability. The scan must carry the coverage extension with an empty `unknown` list, and a list of results. Without it an empty list of findings could mean that nothing was looked at.
 # custom:
 #   short_name: coverage
 #   severity: high
@@ -100,7 +100,7 @@ listing(names) := concat(", ", array.slice(names, 0, 10)) if count(names) > 0
 
 # METADATA
 # title: The advisories were recent
-# description: Old advisories do not know new vulnerabilities.
+# description: Old advisories do not know new vulnerabilities. `scanner.db.lastUpdate` may be `vulns.max_database_age_days` before the effective time (default 90), and not after it by more than a day.
 # custom:
 #   short_name: database-age
 #   severity: high
