@@ -23,7 +23,7 @@ from pratique.model.predicate import short_name
 from pratique.model.strict_json import canonical_json
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.decision import Decision, EngineUsed, EvidenceRefused, EvidenceUsed, Finding, Status
-from pratique.policy.engine.port import Engine, EngineError, RuleSet
+from pratique.policy.engine.port import Engine, EngineError, Module, RuleSet
 from pratique.policy.evidence import Evidence, GateInput, parse_input, read_input
 from pratique.policy.rule_data import rule_data_table
 from pratique.policy.standing import Assessment, assess
@@ -90,7 +90,8 @@ def _decide(
     used = EngineUsed(name=engine.name, version=engine.version)
     data = rule_data_table(bundle.data)
     try:
-        answer = engine.evaluate(bundle.modules, data, rego_input(gate_input, assessment))
+        modules = {name: Module(source=source) for name, source in bundle.modules.items()}
+        answer = engine.evaluate(modules, data, rego_input(gate_input, assessment))
         findings += _rule_results(answer.sets, bundle, assessment)
         used = msgspec.structs.replace(used, isolation=answer.isolation)
     except EngineError as error:

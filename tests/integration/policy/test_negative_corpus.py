@@ -18,7 +18,7 @@ from pratique.policy.bundle import PolicyBundle, make_bundle
 from pratique.policy.decision import Decision, Status
 from pratique.policy.engine import regorus
 from pratique.policy.engine.builtins import ARITY
-from pratique.policy.engine.port import EngineError, Limits
+from pratique.policy.engine.port import EngineError, Limits, Module
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import evaluate
 from pratique.policy.requirements import requirements_table
@@ -44,7 +44,7 @@ def decide(source: str, **changes: Any) -> Decision:
 
 
 def alone(source: str, document: dict[str, Any] | None = None) -> Any:
-    return ENGINE.evaluate({"mine.rego": "package mine\n" + source}, {}, document or {})
+    return ENGINE.evaluate({"mine.rego": Module(source="package mine\n" + source)}, {}, document or {})
 
 
 NEVER = "deny contains 1 if { false; %s }\n"
@@ -150,6 +150,8 @@ def test_what_is_not_a_pure_function_is_refused_wherever_it_hides(call: str, pla
 def test_a_function_cannot_be_swapped_by_with() -> None:
     with pytest.raises(EngineError, match="input and data only"):
         alone(NEVER % "count([]) with http.send as count")
+    with pytest.raises(EngineError, match="input and data only"):
+        alone("deny contains 1 if f(1) with data.mine.f as false\nf(x) := true")
 
 
 def test_comments_and_strings_do_not_count_as_calls() -> None:
@@ -178,7 +180,7 @@ def test_input_that_is_too_deep_or_too_large_is_refused() -> None:
         alone("deny contains 1", {"x": deep})
     small = RegorusEngine(Limits(input_bytes=100))
     with pytest.raises(EngineError, match="more than 100 allowed"):
-        small.evaluate({"a.rego": "package a\ndeny contains 1"}, {}, {"x": "y" * 100})
+        small.evaluate({"a.rego": Module(source="package a\ndeny contains 1")}, {}, {"x": "y" * 100})
 
 
 def test_no_modules_is_an_error() -> None:
@@ -237,5 +239,5 @@ def test_a_worker_gone_wrong_is_an_error(name: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(regorus, "_WORKER", worker)
     with pytest.raises(EngineError, match=expected):
         RegorusEngine(Limits(wall_seconds=1, output_bytes=100_000)).evaluate(
-            {"a.rego": "package a\ndeny contains 1"}, {}, {}
+            {"a.rego": Module(source="package a\ndeny contains 1")}, {}, {}
         )

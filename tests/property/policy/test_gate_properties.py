@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pratique.model.clock import format_time
-from pratique.policy.engine.port import Answer, RuleSet
+from pratique.policy.engine.port import Answer, EngineError, Module, RuleSet, TestAnswer
 from pratique.policy.evidence import Evidence, GateInput
 from pratique.policy.gate import evaluate
 from pratique.policy.settings import merge
@@ -18,6 +18,8 @@ from pratique.policy.shipped import shipped_bundle
 from pratique.policy.standing import assess
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pratique.policy.decision import Decision
 
 BUNDLE = shipped_bundle()
@@ -29,7 +31,12 @@ class StrictEngine:
     name = "strict"
     version = "1"
 
-    def evaluate(self, modules: dict[str, str], data: dict[str, Any], document: dict[str, Any]) -> Answer:
+    def test(self, *_: Any) -> TestAnswer:
+        raise EngineError("eval", "this engine runs no tests")
+
+    def evaluate(
+        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
+    ) -> Answer:
         del modules, data
         bad = [
             {"code": "rebuild.identical", "msg": "different", "evidence": [item["digest"]]}

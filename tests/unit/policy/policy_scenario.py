@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 import hashlib
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import rfc8785
 
 from pratique.model.digest import Digest
 from pratique.model.predicate import PROVENANCE, REBUILD, RUNNER_POSTURE, SBOM, VULNS
-from pratique.policy.engine.port import Answer, RuleSet
+from pratique.policy.engine.port import Answer, EngineError, Module, RuleSet, TestAnswer
 from pratique.policy.evidence import Evidence, GateInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 DOMAIN = "spiffe://pratique.local"
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -193,7 +196,12 @@ class FixedEngine:
         self.package = package
         self.documents: list[dict[str, Any]] = []
 
-    def evaluate(self, modules: dict[str, str], data: dict[str, Any], document: dict[str, Any]) -> Answer:
+    def test(self, *_: Any) -> TestAnswer:
+        raise EngineError("eval", "this engine runs no tests")
+
+    def evaluate(
+        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
+    ) -> Answer:
         del modules, data
         self.documents.append(document)
         found = RuleSet(package=self.package, name=self.rule, members=self.members)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol
 
 import msgspec
 
 from pratique.errors import CouldNotCheckError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RegoVersion = Literal["v1", "v0"]
+Outcome = Literal["pass", "fail", "error", "skipped"]
 Phase = Literal["limit", "compile", "capability", "eval", "timeout", "crash"]
 
 
@@ -46,6 +51,18 @@ class EngineError(CouldNotCheckError):
         self.phase = phase
 
 
+class Module(msgspec.Struct, frozen=True, kw_only=True):
+    """One Rego source.
+
+    Attributes:
+        source: the text.
+        rego: the language version it is written in.
+    """
+
+    source: str
+    rego: RegoVersion = "v1"
+
+
 class RuleSet(msgspec.Struct, frozen=True, kw_only=True):
     """What one `deny` or `warn` set came to.
 
@@ -72,6 +89,44 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     isolation: tuple[str, ...]
 
 
+class TestResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What one test rule came to.
+
+    Attributes:
+        package: Rego package without `data.`.
+        name: of the rule: `test_…`, or `todo_test_…`, which is skipped.
+        file: module it is in.
+        line: where the rule starts, from 1.
+        outcome: `pass` only if the rule is exactly `true`; `error` if it could not be evaluated.
+        message: why it is none of pass and skipped.
+    """
+
+    __test__ = False
+
+    package: str
+    name: str
+    file: str
+    line: int
+    outcome: Outcome
+    message: str = ""
+
+
+class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """Which lines of one module all tests together evaluated; both are sorted, from 1."""
+
+    covered: tuple[int, ...]
+    not_covered: tuple[int, ...]
+
+
+class TestAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """All tests of all modules, in the order of file and line, and the coverage by module."""
+
+    __test__ = False
+
+    results: tuple[TestResult, ...]
+    coverage: dict[str, Coverage]
+
+
 class Engine(Protocol):
     """Evaluates every entry point (a rule named `deny`, `violation` or `warn`, or one of these and `_…`).
 
@@ -87,10 +142,23 @@ class Engine(Protocol):
     name: str
     version: str
 
-    def evaluate(self, modules: dict[str, str], data: dict[str, Any], document: dict[str, Any]) -> Answer:
-        """Evaluate modules (file name → source) over `data` and an input document.
+    def evaluate(
+        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
+    ) -> Answer:
+        """Evaluate modules (by file name) over `data` (their `data.rule_data`) and an input document.
 
         Raises:
             EngineError: see the contract.
+        """
+        ...
+
+    def test(self, modules: Mapping[str, Module], data: dict[str, Any]) -> TestAnswer:
+        """Run the test rules of all modules: rules without arguments named `test_…`.
+
+        What holds for `evaluate` holds here, but that a module needs no entry point, and that `with` may
+        also replace functions, by others that rules may call.
+
+        Raises:
+            EngineError: the modules do not hold up, or the tests together took too long or too much.
         """
         ...

@@ -12,12 +12,13 @@ Standard library only: the engine's worker process imports it.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from pratique.policy.engine.builtins import ARITY
 
 Node = Any
 _ENTRY = re.compile(r"(deny|violation|warn)(_\w+)*\Z")
+_TEST = re.compile(r"(todo_)?test_\w+\Z")
 
 
 class RegoError(Exception):
@@ -33,21 +34,25 @@ class Module:
 
     def __init__(self, tree: Node) -> None:
         self.file: str = tree["source"]["file"]
+        self._text: bytes = tree["source"]["contents"].encode("utf-8")
         ast = tree["ast"]
         package = path_of(ast["package"]["refr"])
         if package is None or not all(re.fullmatch(r"[A-Za-z_]\w*", part) for part in package):
             raise RegoError("compile", f"{self.file}: the package name must be plain words joined by dots")
         self.package: tuple[str, ...] = package
-        self.imports = dict(self._import(node, tree["source"]["contents"]) for node in ast["imports"])
+        self.imports = dict(self._import(node) for node in ast["imports"])
         self.rules = [(self._name(rule), rule) for rule in ast["rules"]]
 
-    def _import(self, node: Node, contents: str) -> tuple[str, tuple[str, ...]]:
+    def _import(self, node: Node) -> tuple[str, tuple[str, ...]]:
         path = path_of(node["refr"])
         if path is None or path[0] not in {"data", "input", "rego", "future"}:
             raise RegoError("compile", f"{self.where(node)}: only data, input and rego.v1 can be imported")
         alias = node.get("as")
-        raw = contents.encode("utf-8")
-        return (raw[alias["start"] : alias["end"]].decode() if alias else path[-1]), path
+        return (self._text[alias["start"] : alias["end"]].decode() if alias else path[-1]), path
+
+    def line_at(self, offset: int) -> int:
+        """Give the line, from 1, that a byte of the text is on."""
+        return self._text.count(b"\n", 0, offset) + 1
 
     @staticmethod
     def _name(rule: Node) -> str:
@@ -66,23 +71,54 @@ class Module:
         return f"{self.file}:{span['line']}" if span else self.file
 
 
+class TestRule(NamedTuple):
+    """Where a test rule is; lines count from 1."""
+
+    package: str
+    name: str
+    file: str
+    line: int
+    last_line: int
+
+
 def check(trees: list[Node]) -> list[tuple[str, str]]:
     """Check all modules together, and list the entry points as (package, rule name).
 
     Raises:
         RegoError: see the module's description; the first offence found, in a fixed order.
     """
-    modules = sorted((Module(tree) for tree in trees), key=lambda module: module.file)
+    modules = _modules(trees)
+    entries = {entry for module in modules for entry in _entry_points(module)}
+    _check_all(modules, testing=False)
+    return sorted(entries)
+
+
+def check_tests(trees: list[Node]) -> list[TestRule]:
+    """Check modules that are there to be tested, and list the test rules by file and line.
+
+    Raises:
+        RegoError: as `check`; modules need no entry points here, and `with` may replace functions.
+    """
+    modules = _modules(trees)
+    _check_all(modules, testing=True)
+    return sorted(
+        (test for module in modules for test in _tests(module)), key=lambda test: (test.file, test.line)
+    )
+
+
+def _modules(trees: list[Node]) -> list[Module]:
+    return sorted((Module(tree) for tree in trees), key=lambda module: module.file)
+
+
+def _check_all(modules: list[Module], *, testing: bool) -> None:
     rules = {(*module.package, name) for module in modules for name, _ in module.rules}
     functions = _functions(modules)
-    entries: set[tuple[str, str]] = set()
     for module in modules:
-        entries |= _entry_points(module)
         for _, rule in module.rules:
             _check_calls(module, rule, functions)
+            _check_with(module, rule, functions, testing=testing)
             _check_data(module, rule, rules)
     _check_recursion(modules, rules)
-    return sorted(entries)
 
 
 def path_of(node: Node) -> tuple[str, ...] | None:
@@ -117,6 +153,25 @@ def _entry_points(module: Module) -> set[tuple[str, str]]:
     return found
 
 
+def _tests(module: Module) -> list[TestRule]:
+    found: dict[str, TestRule] = {}
+    for name, rule in module.rules:
+        if not _TEST.match(name):
+            continue
+        node = next(iter(rule.values()))
+        if name in found:
+            raise RegoError(
+                "compile", f"{module.where(node)}: {name} is there twice; one could hide the other's failure"
+            )
+        if "Compr" not in rule.get("Spec", {}).get("head", {}):
+            raise RegoError("compile", f"{module.where(node)}: {name} is no test; write `{name} if {{ … }}`")
+        span = node["span"]
+        found[name] = TestRule(
+            ".".join(module.package), name, module.file, span["line"], module.line_at(span["end"])
+        )
+    return list(found.values())
+
+
 def _functions(modules: list[Module]) -> dict[tuple[str, ...], int]:
     found: dict[tuple[str, ...], int] = {}
     for module in modules:
@@ -129,10 +184,6 @@ def _functions(modules: list[Module]) -> dict[tuple[str, ...], int]:
 
 def _check_calls(module: Module, rule: Node, functions: dict[tuple[str, ...], int]) -> None:
     for node in _walk(rule):
-        for mod in node.get("with_mods") or ():
-            target = path_of(mod["refr"])
-            if target is None or _resolve(module, target)[0] not in {"input", "data"}:
-                raise RegoError("capability", f"{module.where(mod)}: `with` may replace input and data only")
         call = node.get("Call")
         if call is None:
             continue
@@ -148,6 +199,33 @@ def _check_calls(module: Module, rule: Node, functions: dict[tuple[str, ...], in
             )
         if given != arity:
             raise RegoError("compile", f"{module.where(call)}: {name} takes {arity} arguments, not {given}")
+
+
+def _check_with(module: Module, rule: Node, functions: dict[tuple[str, ...], int], *, testing: bool) -> None:
+    """Restrict what `with` replaces: a value, or in tests a built-in function by what rules may call.
+
+    A module's own functions are not replaced reliably: the engine compares the call's spelling.
+    """
+    allowed = "input, data and built-in functions" if testing else "input and data"
+    for node in _walk(rule):
+        for mod in node.get("with_mods") or ():
+            target = path_of(mod["refr"])
+            resolved = _resolve(module, target) if target else ("",)
+            value = resolved[0] in {"input", "data"} and resolved[1:] not in functions
+            if not value and not (testing and target and _replaced(module, target, mod["as"], functions)):
+                raise RegoError("capability", f"{module.where(mod)}: `with` may replace {allowed} only")
+
+
+def _replaced(
+    module: Module, target: tuple[str, ...], value: Node, functions: dict[tuple[str, ...], int]
+) -> bool:
+    """Whether a built-in function is replaced by a plain value or by a function that rules may call."""
+    if ".".join(target) not in ARITY or _resolve(module, target)[0] == "data":
+        return False
+    if not value.keys() & {"Var", "RefDot", "RefBrack"}:
+        return True
+    path = path_of(value)
+    return path is not None and _arity(module, path, functions) is not None
 
 
 def _arity(module: Module, path: tuple[str, ...], functions: dict[tuple[str, ...], int]) -> int | None:

@@ -20,15 +20,31 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
 import pratique
 from pratique.errors import InfrastructureError, MalformedError
 from pratique.model.strict_json import parse_json_object
-from pratique.policy.engine.port import DEFAULT_LIMITS, Answer, EngineError, Limits, Phase, RuleSet
+from pratique.policy.engine.port import (
+    DEFAULT_LIMITS,
+    Answer,
+    Coverage,
+    EngineError,
+    Limits,
+    Outcome,
+    Phase,
+    RuleSet,
+    TestAnswer,
+    TestResult,
+)
 from pratique.policy.language.annotations import nesting
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pratique.policy.engine.port import Module
 
 DISTRIBUTION: Final = "gordon-to-regorus"
 _ISOLATION: Final = ("process", "rlimits", "cleared-environment", "no-new-descriptors")
@@ -45,6 +61,15 @@ class _WireSet(msgspec.Struct, frozen=True):
     members: list[Any]
 
 
+class _WireTest(msgspec.Struct, frozen=True):
+    package: str
+    name: str
+    file: str
+    line: int
+    outcome: Outcome
+    message: str
+
+
 class _WireError(msgspec.Struct, frozen=True):
     phase: Phase
     message: str
@@ -52,6 +77,8 @@ class _WireError(msgspec.Struct, frozen=True):
 
 class _Wire(msgspec.Struct, frozen=True):
     sets: list[_WireSet] = []
+    results: list[_WireTest] = []
+    coverage: dict[str, Coverage] = {}
     error: _WireError | None = None
 
 
@@ -64,33 +91,60 @@ class RegorusEngine:
         self.limits = limits
         self.version = importlib.metadata.version(DISTRIBUTION)
 
-    def evaluate(self, modules: dict[str, str], data: dict[str, Any], document: dict[str, Any]) -> Answer:
+    def evaluate(
+        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
+    ) -> Answer:
         """See `port.Engine`."""
-        request = self._request(modules, data, document)
-        reply = self._run(request)
+        answer = self._ask("evaluate", modules, data, document)
+        if not answer.sets:
+            raise EngineError("eval", "no rules were evaluated")
+        return Answer(
+            sets=tuple(
+                RuleSet(package=found.package, name=found.name, members=tuple(found.members))
+                for found in answer.sets
+            ),
+            isolation=_ISOLATION,
+        )
+
+    def test(self, modules: Mapping[str, Module], data: dict[str, Any]) -> TestAnswer:
+        """See `port.Engine`."""
+        answer = self._ask("test", modules, data, {})
+        return TestAnswer(
+            results=tuple(
+                TestResult(
+                    package=test.package,
+                    name=test.name,
+                    file=test.file,
+                    line=test.line,
+                    outcome=test.outcome,
+                    message=test.message,
+                )
+                for test in answer.results
+            ),
+            coverage=answer.coverage,
+        )
+
+    def _ask(
+        self, kind: str, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
+    ) -> _Wire:
+        reply = self._run(self._request(kind, modules, data, document))
         try:
             parsed = msgspec.convert(parse_json_object(_frame(reply), what="the engine's answer"), _Wire)
         except (MalformedError, msgspec.ValidationError) as error:
             raise EngineError("crash", f"the engine's answer cannot be read: {error}") from error
         if parsed.error:
             raise EngineError(parsed.error.phase, parsed.error.message)
-        if not parsed.sets:
-            raise EngineError("eval", "no rules were evaluated")
-        return Answer(
-            sets=tuple(
-                RuleSet(package=found.package, name=found.name, members=tuple(found.members))
-                for found in parsed.sets
-            ),
-            isolation=_ISOLATION,
-        )
+        return parsed
 
-    def _request(self, modules: dict[str, str], data: dict[str, Any], document: dict[str, Any]) -> bytes:
+    def _request(
+        self, kind: str, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
+    ) -> bytes:
         """Check sizes and nesting before anything is parsed by the engine."""
         limits = self.limits
         if not modules:
             raise EngineError("compile", "a policy without rules")
-        for name, source in sorted(modules.items()):
-            if (depth := nesting(source)) > limits.source_nesting:
+        for name, module in sorted(modules.items()):
+            if (depth := nesting(module.source)) > limits.source_nesting:
                 raise EngineError(
                     "limit",
                     f"{name}: brackets nest {depth} deep, more than the {limits.source_nesting} allowed",
@@ -98,8 +152,11 @@ class RegorusEngine:
         try:
             if _depth({"data": data, "input": document}, limits.input_depth + 1) > limits.input_depth:
                 raise EngineError("limit", f"input nests deeper than {limits.input_depth} levels")
+            sources = {name: msgspec.structs.asdict(module) for name, module in modules.items()}
             text = json.dumps(
-                {"modules": modules, "data": data, "input": document}, allow_nan=False, ensure_ascii=False
+                {"kind": kind, "modules": sources, "data": data, "input": document},
+                allow_nan=False,
+                ensure_ascii=False,
             )
             request = text.encode("utf-8")
         except (TypeError, ValueError) as error:

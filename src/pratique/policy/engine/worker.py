@@ -22,6 +22,9 @@ from typing import Any
 _DESCRIPTORS = 3
 _MAX_COLUMNS = 1024
 _MESSAGE = 1000
+_SHOWN = 200
+# What the engine says in place of a value; a rule that is this very string fails just the same.
+_UNDEFINED = '"<undefined>"'
 
 
 def main(arguments: list[str]) -> int:
@@ -63,14 +66,22 @@ def _give_up_rights(memory: int, cpu: int) -> None:
 
 def _answer(regorus: Any, rego_check: Any, request: dict[str, Any]) -> dict[str, Any]:
     engine = regorus.Engine()
-    for name, source in sorted(request["modules"].items()):
+    engine.set_enable_coverage(request["kind"] == "test")
+    for name, module in sorted(request["modules"].items()):
         try:
-            engine.add_policy(name, source)
+            engine.set_rego_v0(module["rego"] == "v0")
+            engine.add_policy(name, module["source"])
         except BaseException as error:  # noqa: BLE001 - see the module's description
             return _error("compile", _first_lines(error))
-    entries = rego_check.check(json.loads(engine.get_ast_as_json()))
+    trees = json.loads(engine.get_ast_as_json())
     engine.add_data_json(json.dumps({"rule_data": request["data"]}))
+    if request["kind"] == "test":
+        return _tested(engine, rego_check.check_tests(trees), set(request["modules"]))
     engine.set_input_json(json.dumps(request["input"]))
+    return _evaluated(engine, rego_check.check(trees))
+
+
+def _evaluated(engine: Any, entries: list[tuple[str, str]]) -> dict[str, Any]:
     sets = []
     for package, name in entries:
         value = json.loads(engine.eval_rule_as_json(f"data.{package}.{name}"))
@@ -78,6 +89,52 @@ def _answer(regorus: Any, rego_check: Any, request: dict[str, Any]) -> dict[str,
             return _error("eval", f"{package}.{name} is not a set of findings")
         sets.append({"package": package, "name": name, "members": value})
     return {"sets": sets}
+
+
+def _tested(engine: Any, tests: list[Any], files: set[str]) -> dict[str, Any]:
+    """Run each test on a copy of the engine; a line counts as covered if any test covered it."""
+    results = []
+    covered: dict[str, set[int]] = {file: set() for file in files}
+    lines: dict[str, set[int]] = {file: set() for file in files}
+    for test in tests:
+        fresh = engine.clone()
+        outcome, message = _outcome(fresh, test)
+        report = json.loads(fresh.get_coverage_report_as_json())
+        for file in report["files"]:
+            covered[file["path"]].update(file["covered"])
+            lines[file["path"]].update(file["covered"], file["not_covered"])
+        if outcome == "fail":
+            message += _unreached(report, test)
+        results.append({**test._asdict(), "outcome": outcome, "message": message})
+    coverage = {
+        file: {"covered": sorted(covered[file]), "not_covered": sorted(lines[file] - covered[file])}
+        for file in files
+    }
+    return {"results": results, "coverage": coverage}
+
+
+def _outcome(engine: Any, test: Any) -> tuple[str, str]:
+    if test.name.startswith("todo_"):
+        return "skipped", ""
+    try:
+        value = engine.eval_rule_as_json(f"data.{test.package}.{test.name}")
+    except BaseException as error:  # noqa: BLE001 - see the module's description
+        return "error", _first_lines(error)
+    if value == "true":
+        return "pass", ""
+    return "fail", "undefined" if value == _UNDEFINED else f"{value[:_SHOWN]}, not true"
+
+
+def _unreached(report: dict[str, Any], test: Any) -> str:
+    """Name the first line of a test that was not evaluated: the condition before it is the false one."""
+    missed = [
+        line
+        for file in report["files"]
+        if file["path"] == test.file
+        for line in file["not_covered"]
+        if test.line <= line <= test.last_line
+    ]
+    return f"; line {min(missed)} was not reached" if missed else ""
 
 
 def _error(phase: str, message: str) -> dict[str, Any]:
