@@ -12,7 +12,7 @@ from pratique.policy.shipped import PROFILES, level_table, shipped_bundle
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pratique.policy.language.annotations import RuleInfo
+    from pratique.policy.language.catalogue import RuleInfo
 
 PAGE = Path(__file__).resolve().parent / "policy-rules.md"
 MARK = "<!-- Generated from here on by `python docs/check.py --write`. -->\n"

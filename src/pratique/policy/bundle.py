@@ -17,7 +17,8 @@ import msgspec
 from pratique.errors import ConfigError, EvidenceInvalidError, MalformedError
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
-from pratique.policy.language.annotations import RuleInfo, catalogue
+from pratique.policy.language.annotations import Outline, outline
+from pratique.policy.language.catalogue import RuleInfo, catalogue
 from pratique.policy.requirements import Requirements, parse_requirements, requirements_table
 from pratique.policy.rule_data import RuleData, parse_rule_data, rule_data_table
 from pratique.policy.settings import nearest
@@ -32,7 +33,6 @@ DATA_FILE: Final = "data.json"
 TRUST_FILE: Final = "trust.toml"
 _MAX_FILE: Final = 1024 * 1024
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.rego\Z")
-_PACKAGE = re.compile(r"^package[ \t]+([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)[ \t]*$", re.MULTILINE)
 
 
 class PolicyBundle(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,12 +96,13 @@ def make_bundle(modules: Mapping[str, str], data: Any, requirements: Any) -> Pol
     """
     if not modules:
         raise ConfigError("policy: no rules at all")
-    _check_packages(modules)
+    outlines = [outline(name, source) for name, source in sorted(modules.items())]
+    _check_packages(outlines)
     bundle = PolicyBundle(
         modules=dict(sorted(modules.items())),
         data=parse_rule_data(data, what="policy: data"),
         requirements=parse_requirements(requirements, what="policy: requirements"),
-        rules=catalogue(modules),
+        rules=catalogue(outlines, shipped=True),
     )
     for code in bundle.data.levels:
         if code not in bundle.rules:
@@ -160,21 +161,14 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _check_packages(modules: Mapping[str, str]) -> None:
+def _check_packages(outlines: list[Outline]) -> None:
     """Keep a project's rules out of the shipped packages, where they could redefine a helper.
 
-    The shipped modules are those outside `project/`. That the text's package is the one the engine sees is
-    not taken on trust: exactly one line may look like a package clause, and the parser needs one at the
-    top.
+    The shipped modules are those outside `project/`.
     """
-    for name, source in sorted(modules.items()):
-        packages = _PACKAGE.findall(source)
-        if len(packages) != 1:
+    for item in outlines:
+        if item.file.startswith("project/") and item.package.split(".")[0] in {OWN_PACKAGE, "rule_data"}:
             raise ConfigError(
-                f"{name}: needs exactly one line `package <name>`, of plain words joined by dots"
-            )
-        root = packages[0].split(".")[0]
-        if name.startswith("project/") and root in {OWN_PACKAGE, "rule_data"}:
-            raise ConfigError(
-                f"{name}: package {packages[0]} is the shipped policy's own", hint="use a package of your own"
+                f"{item.file}: package {item.package} is the shipped policy's own",
+                hint="use a package of your own",
             )

@@ -31,7 +31,7 @@ from pratique.policy.waivers.judge import apply_waivers, judge_waivers
 from pratique.policy.waivers.waiver import ENGINE_ERROR
 
 if TYPE_CHECKING:
-    from pratique.policy.language.annotations import RuleInfo
+    from pratique.policy.language.catalogue import RuleInfo
 
 REJECTED: Final = "evidence.rejected"
 _OWED_TITLE: Final = "Accepted evidence of this type is there"

@@ -8,7 +8,8 @@ import pytest
 
 from pratique.errors import ConfigError, EvidenceInvalidError
 from pratique.policy.bundle import PolicyBundle, load_bundle, make_bundle
-from pratique.policy.language.annotations import catalogue, nesting
+from pratique.policy.language.annotations import nesting, outline
+from pratique.policy.language.catalogue import RuleInfo, catalogue
 from pratique.policy.shipped import shipped_bundle
 
 RULE = """package mine
@@ -19,6 +20,10 @@ RULE = """package mine
 deny contains {"code": "mine.one", "msg": "no"} if input.never
 """
 SHIPPED = Path(__file__).parents[3] / "src/pratique/policy/rules"
+
+
+def declared(modules: dict[str, str]) -> dict[str, RuleInfo]:
+    return catalogue([outline(name, source) for name, source in modules.items()], shipped=True)
 
 
 def refused(match: str, **additions: Any) -> ConfigError:
@@ -150,19 +155,19 @@ def test_rule_folders_that_do_not_hold_up_are_refused(tmp_path: Path) -> None:
         ("#   short_name: one\n", "", "no METADATA"),
         ("# title: Mine\n", "", "needs a title"),
         ("one\n", "ONE\n", "short_name"),
-        ("# title: Mine", "# tilte: Mine", "cannot be read here"),
+        ("# title: Mine", "# tilte: Mine", "no key 'tilte'"),
         ("#   short_name: one\n", "#   short_name: one\n#   severity: dire\n", "severity 'dire'"),
-        ("# title: Mine\n", "# title: Mine\n# title: Mine\n", "cannot be read here"),
+        ("# title: Mine\n", "# title: Mine\n# title: Mine\n", "duplicate key 'title'"),
     ],
 )
 def test_annotations_that_do_not_hold_up_are_refused(old: str, new: str, match: str) -> None:
     with pytest.raises(ConfigError, match=match):
-        catalogue({"mine.rego": RULE.replace(old, new)})
+        declared({"mine.rego": RULE.replace(old, new)})
 
 
 def test_a_code_is_declared_once() -> None:
     with pytest.raises(ConfigError, match=r"b.rego:2: code mine.one is declared in a.rego:2 too"):
-        catalogue({"a.rego": RULE, "b.rego": RULE})
+        declared({"a.rego": RULE, "b.rego": RULE})
 
 
 @pytest.mark.parametrize(

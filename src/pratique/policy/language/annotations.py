@@ -1,54 +1,88 @@
-"""Looks at Rego source before any parser does: how deep it nests, and what its METADATA comments declare.
+"""Reads Rego source as text, before any parser does: how deep it nests, and what its METADATA comments say.
 
-Annotations follow OPA's convention (`# METADATA`, then a YAML mapping in the comment), in the small part of
-YAML that needs no YAML parser: `key: value`, one nested mapping under `custom:`, and lists of plain words
-in brackets. The engine drops comments, so they are read here.
+Annotations follow OPA (https://www.openpolicyagent.org/docs/policy-language#annotations): a comment that is
+the word METADATA, then a YAML mapping in the comment lines that follow at once. A block speaks of the
+statement after it. Engines drop comments, so they are read here, and nothing in them is executed.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
-from pratique.errors import ConfigError
+from pratique.errors import ConfigError, MalformedError
+from pratique.model.strict_yaml import parse_yaml
+from pratique.policy.settings import nearest
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+Scope = Literal["rule", "document", "package", "subpackages"]
 
-_TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*+"|`[^`]*`|#[^\n]*|[{}\[\]()]')
-_CODE = re.compile(r"[a-z][a-z0-9-]*(\.[a-z][a-z0-9-]*)+\Z")
-_LINE = re.compile(r"(?P<indent> *)(?P<key>[a-z_]+):(?: +(?P<value>\S.*))?\Z")
-_TOP: Final = {"scope", "title", "description", "custom"}
-_CUSTOM: Final = {"short_name", "severity", "solution", "needs", "controls"}
-_SEVERITIES: Final = {"critical", "high", "medium", "low"}
+# Possessive, so that text made to look like an endless string costs no more than reading it.
+_QUOTED = re.compile(r'"(?:[^"\\\n]|\\.)*+"|`[^`]*+`|#[^\n]*+')
+_TOKEN = re.compile(_QUOTED.pattern + r"|[{}\[\]()]")
+_PACKAGE = re.compile(r"^package[ \t]+([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)[ \t]*(?:#.*)?$", re.MULTILINE)
+_STATEMENT = re.compile(r"(?:default[ \t]+)?([A-Za-z_]\w*)")
+_MARK = re.compile(r"#[ \t]*METADATA[ \t\r]*\Z")
+_CALL = re.compile(r"(?<![\w.])rego[ \t]*\.[ \t]*metadata[ \t]*\.[ \t]*(chain|rule)[ \t]*\([ \t]*\)")
+_HEAD = re.compile(r"^[A-Za-z_]", re.MULTILINE)
+_TOP: Final = {
+    "scope",
+    "title",
+    "description",
+    "related_resources",
+    "authors",
+    "organizations",
+    "schemas",
+    "entrypoint",
+    "custom",
+}
+_MAX_BLOCK: Final = 64 * 1024
 
 
-class RuleInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """What one METADATA block declares.
+class Block(msgspec.Struct, frozen=True, kw_only=True):
+    """One METADATA block.
 
     Attributes:
-        code: stable id of what the rule checks: `<package's last part>.<short_name>`.
-        title: what holds when the rule is silent.
-        description: why it matters.
-        severity: how grave a failure is.
-        solution: what to do about it.
-        needs: predicate short name without which the rule has nothing to look at; empty for none.
-        controls: practices it serves, for example `SSDF:PW.6.2`.
         file: module it is in.
-        line: where the block starts, from 1.
+        line: where it starts, from 1.
+        end: offset in the source of the first character after the block.
+        scope: what it speaks of.
+        rule: name of the rule it stands above; empty above a package clause or an import.
+        table: what it says, as JSON values.
     """
 
-    code: str
-    title: str
-    description: str
-    severity: str
-    solution: str
-    needs: str
-    controls: tuple[str, ...]
     file: str
     line: int
+    end: int
+    scope: Scope
+    rule: str
+    table: dict[str, Any]
+
+    @property
+    def custom(self) -> dict[str, Any]:
+        """The `custom` table, which OPA leaves to its users."""
+        custom: dict[str, Any] = self.table.get("custom") or {}
+        return custom
+
+
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """What the text of one module shows.
+
+    Attributes:
+        file: its name.
+        package: what the package clause names, dotted.
+        blocks: in order.
+        heads: offset and name of each top-level statement that could be a rule, in order.
+        calls: offset, length and name (`chain` or `rule`) of each call of `rego.metadata`.
+    """
+
+    file: str
+    package: str
+    blocks: tuple[Block, ...]
+    heads: tuple[tuple[int, str], ...]
+    calls: tuple[tuple[int, int, str], ...]
 
 
 def nesting(source: str) -> int:
@@ -66,78 +100,79 @@ def nesting(source: str) -> int:
     return deepest
 
 
-def catalogue(modules: Mapping[str, str]) -> dict[str, RuleInfo]:
-    """Collect what all modules declare, by code.
+def outline(file: str, source: str) -> Outline:
+    """Read one module's text.
+
+    That the text's package is the one the engine sees is not taken on trust: exactly one line outside strings
+    may look like a package clause, and the parser needs one at the top.
 
     Raises:
-        ConfigError: a module that declares nothing, a code declared twice, or a malformed block.
+        ConfigError: no package clause or several, or a METADATA block that does not hold up.
     """
-    found: dict[str, RuleInfo] = {}
-    for file, source in sorted(modules.items()):
-        infos = _annotations(file, source)
-        if not infos:
-            raise ConfigError(
-                f"{file}: no METADATA block with custom.short_name",
-                hint="annotate each rule as in docs/policy.md; its code appears in every decision",
-            )
-        for info in infos:
-            if info.code in found:
-                earlier = found[info.code]
-                raise ConfigError(
-                    f"{file}:{info.line}: code {info.code} is declared in {earlier.file}:{earlier.line} too"
-                )
-            found[info.code] = info
+    bare = _without(source, comments=True)
+    packages = _PACKAGE.findall(bare)
+    if len(packages) != 1:
+        raise ConfigError(f"{file}: needs exactly one line `package <name>`, of plain words joined by dots")
+    heads = tuple(
+        (match.start(), found[1])
+        for match in _HEAD.finditer(bare)
+        if (found := _STATEMENT.match(bare, match.start())) and found[1] not in {"package", "import", "else"}
+    )
+    return Outline(
+        file=file,
+        package=packages[0],
+        blocks=tuple(_blocks(file, _without(source, comments=False), bare)),
+        heads=heads,
+        calls=tuple((match.start(), len(match[0]), match[1]) for match in _CALL.finditer(bare)),
+    )
+
+
+def _without(source: str, *, comments: bool) -> str:
+    """Blank out strings, and comments too, at the same length and with the same lines."""
+
+    def blank(match: re.Match[str]) -> str:
+        token = match[0]
+        if token[0] == "#":
+            return " " * len(token) if comments else token
+        return "\n".join(" " * len(line) for line in token.split("\n"))
+
+    return _QUOTED.sub(blank, source)
+
+
+def _blocks(file: str, text: str, bare: str) -> list[Block]:
+    lines = text.split("\n")
+    starts = list(itertools.accumulate((len(line) + 1 for line in lines), initial=0))
+    found = []
+    for number, line in enumerate(lines):
+        if _MARK.match(line):
+            after = number + 1
+            while after < len(lines) and lines[after].startswith("#"):
+                after += 1
+            end = min(starts[after], len(text))
+            found.append(_block(file, number + 1, lines[number + 1 : after], end, bare))
     return found
 
 
-def _annotations(file: str, source: str) -> list[RuleInfo]:
-    package = re.search(r"^package\s+([A-Za-z0-9_.]+)", source, re.MULTILINE)
-    prefix = package[1].rsplit(".", 1)[-1].replace("_", "-") if package else file.removesuffix(".rego")
-    lines = source.split("\n")
-    infos: list[RuleInfo] = []
-    for start, line in enumerate(lines):
-        if line.strip() == "# METADATA":
-            block = _block(file, start, lines)
-            if "short_name" in block:
-                infos.append(_info(file, start + 1, prefix, block))
-    return infos
-
-
-def _block(file: str, start: int, lines: list[str]) -> dict[str, str]:
-    """Read one block into a flat mapping; `custom`'s keys and the top level's are disjoint."""
-    block: dict[str, str] = {}
-    for number, line in enumerate(lines[start + 1 :], start + 2):
-        if not line.startswith("#"):
-            break
-        text = line[1:].removeprefix(" ").rstrip()
-        found = _LINE.match(text)
-        allowed = (_CUSTOM if found["indent"] else _TOP) if found else set()
-        if not found or found["key"] not in allowed or found["key"] in block:
-            raise ConfigError(
-                f"{file}:{number}: METADATA cannot be read here: {text[:60]!r}",
-                hint=f"one line each of {', '.join(sorted(_TOP | _CUSTOM))}; see docs/policy.md",
-            )
-        block[found["key"]] = (found["value"] or "").strip().strip('"')
-    return block
-
-
-def _info(file: str, line: int, prefix: str, block: dict[str, str]) -> RuleInfo:
+def _block(file: str, line: int, comment: list[str], end: int, bare: str) -> Block:
     where = f"{file}:{line}"
-    code = f"{prefix}.{block['short_name']}"
-    severity = block.get("severity", "high")
-    if not _CODE.match(code) or not block.get("title"):
-        raise ConfigError(f"{where}: METADATA needs a title and a short_name of lower-case words and dashes")
-    if severity not in _SEVERITIES:
-        raise ConfigError(f"{where}: severity {severity!r} is none of {', '.join(sorted(_SEVERITIES))}")
-    controls = block.get("controls", "").strip("[]")
-    return RuleInfo(
-        code=code,
-        title=block["title"],
-        description=block.get("description", ""),
-        severity=severity,
-        solution=block.get("solution", ""),
-        needs=block.get("needs", ""),
-        controls=tuple(item.strip().strip('"') for item in controls.split(",") if item.strip()),
-        file=file,
-        line=line,
-    )
+    yaml = "\n".join(text[1:].removeprefix(" ") for text in comment)
+    try:
+        table = parse_yaml(yaml.encode("utf-8", "replace"), what=f"{where}: METADATA", max_bytes=_MAX_BLOCK)
+    except MalformedError as error:
+        raise ConfigError(error.message, hint="see docs/policy-language.md, METADATA") from error
+    if not isinstance(table, dict) or not isinstance(table.get("custom") or {}, dict):
+        raise ConfigError(f"{where}: METADATA is no mapping, or its custom is none")
+    for key in table:
+        if key not in _TOP:
+            raise ConfigError(f"{where}: METADATA has no key {key!r}", hint=nearest(key, _TOP))
+    following = re.compile(r"\S[^\n]*").search(bare, end)
+    statement = _STATEMENT.match(following[0]) if following else None
+    name = statement[1] if statement else ""
+    above = "package" if name == "package" else "rule"
+    scope = table.get("scope", above)
+    if scope not in {"rule", "document", "package", "subpackages"}:
+        raise ConfigError(
+            f"{where}: METADATA scope {scope!r} is none of rule, document, package, subpackages"
+        )
+    rule = "" if name in {"package", "import"} else name
+    return Block(file=file, line=line, end=end, scope=scope, rule=rule, table=table)

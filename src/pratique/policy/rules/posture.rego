@@ -14,7 +14,7 @@ known_severities := {"critical", "high", "medium", "low"}
 #   short_name: measured
 #   severity: critical
 #   needs: runner-posture
-#   solution: Build with: pratique build
+#   solution: "Build with: pratique build"
 #   controls: [SSDF:PO.5.1]
 deny contains finding if {
 	some item in input.evidence["runner-posture"]
@@ -40,7 +40,7 @@ measured(predicate) if {
 #   short_name: critical
 #   severity: critical
 #   needs: runner-posture
-#   solution: Fix the runner as the check says, then build again: pratique build
+#   solution: "Fix the runner as the check says, then build again: pratique build"
 #   controls: [SSDF:PO.5.1, SSDF:PO.5.2]
 deny contains finding if {
 	some item in input.evidence["runner-posture"]
@@ -57,7 +57,7 @@ deny contains finding if {
 #   short_name: high
 #   severity: high
 #   needs: runner-posture
-#   solution: Fix the runner as the check says; see all checks with: pratique runner check
+#   solution: "Fix the runner as the check says; see all checks with: pratique runner check"
 #   controls: [SSDF:PO.5.1]
 warn contains finding if {
 	some item in input.evidence["runner-posture"]

@@ -13,7 +13,7 @@ settings := data.rule_data.provenance
 #   short_name: isolated
 #   severity: critical
 #   needs: provenance
-#   solution: Build with: pratique build
+#   solution: "Build with: pratique build"
 #   controls: [SSDF:PO.5.1, SSDF:PW.6.2]
 deny contains finding if {
 	some item in input.evidence.provenance
@@ -35,7 +35,7 @@ isolated(predicate) if predicate.buildDefinition.internalParameters.isolation.ne
 #   short_name: inputs-pinned
 #   severity: critical
 #   needs: provenance
-#   solution: Lock the inputs with hashes and build again: pratique build
+#   solution: "Lock the inputs with hashes and build again: pratique build"
 #   controls: [SSDF:PS.3.2, SSDF:PW.4.4]
 deny contains finding if {
 	some item in input.evidence.provenance
@@ -78,7 +78,7 @@ label(entry, position) := sprintf("%v", [object.get(entry, "name", object.get(en
 #   short_name: builder
 #   severity: critical
 #   needs: provenance
-#   solution: Name the builder under provenance.builders in the rule data, or build with: pratique build
+#   solution: "Name the builder under provenance.builders in the rule data, or build with: pratique build"
 #   controls: [SSDF:PO.5.1, SSDF:PS.3.2]
 deny contains finding if {
 	some item in input.evidence.provenance
@@ -104,7 +104,7 @@ builder(item) := object.get(item.predicate, ["runDetails", "builder", "id"], "(n
 #   short_name: source-clean
 #   severity: high
 #   needs: provenance
-#   solution: Commit or discard the changes and build again: pratique build
+#   solution: "Commit or discard the changes and build again: pratique build"
 #   controls: [SSDF:PS.1.1, SSDF:PW.7.2]
 deny contains finding if {
 	some item in input.evidence.provenance

@@ -12,7 +12,7 @@ listed := 10
 #   short_name: identical
 #   severity: critical
 #   needs: rebuild
-#   solution: See what differs with: pratique explain. Remove the cause, then build and rebuild.
+#   solution: "See what differs with: pratique explain. Remove the cause, then build and rebuild."
 #   controls: [SSDF:PO.5.1, SSDF:PS.3.2, SSDF:PW.6.2]
 deny contains finding if {
 	some item in input.evidence.rebuild
@@ -54,7 +54,7 @@ described(predicate) := text if {
 #   short_name: varied
 #   severity: medium
 #   needs: rebuild
-#   solution: Rebuild in a varied environment: pratique rebuild
+#   solution: "Rebuild in a varied environment: pratique rebuild"
 #   controls: [SSDF:PW.6.2]
 warn contains finding if {
 	some item in input.evidence.rebuild

@@ -10,7 +10,7 @@ import rego.v1
 #   short_name: components
 #   severity: high
 #   needs: sbom
-#   solution: Scan the artifact again: pratique scan
+#   solution: "Scan the artifact again: pratique scan"
 #   controls: [SSDF:PS.3.2, SSDF:PW.4.1]
 deny contains finding if {
 	some item in input.evidence.sbom
@@ -40,7 +40,7 @@ lists_components(predicate) if {
 #   short_name: artifact
 #   severity: high
 #   needs: sbom
-#   solution: Scan this artifact: pratique scan
+#   solution: "Scan this artifact: pratique scan"
 #   controls: [SSDF:PS.3.2]
 deny contains finding if {
 	some item in input.evidence.sbom

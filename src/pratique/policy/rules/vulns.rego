@@ -18,7 +18,7 @@ day_ns := ((24 * 60) * 60) * 1000000000
 #   short_name: threshold
 #   severity: high
 #   needs: vulns
-#   solution: Upgrade the component, then build and scan again: pratique ship
+#   solution: "Upgrade the component, then build and scan again: pratique ship"
 #   controls: [SSDF:PW.4.4, SSDF:RV.1.1, SSDF:RV.2.2]
 deny contains finding if {
 	some item in input.evidence.vulns
@@ -37,7 +37,7 @@ deny contains finding if {
 #   short_name: exploited
 #   severity: critical
 #   needs: vulns
-#   solution: Upgrade or remove the component, then build and scan again: pratique ship
+#   solution: "Upgrade or remove the component, then build and scan again: pratique ship"
 #   controls: [SSDF:RV.1.1, SSDF:RV.2.1, SSDF:RV.2.2]
 deny contains finding if {
 	some item in input.evidence.vulns
@@ -69,7 +69,7 @@ warn contains finding if {
 #   short_name: coverage
 #   severity: high
 #   needs: vulns
-#   solution: Add the advisories or the version that is missing, and scan again: pratique scan
+#   solution: "Add the advisories or the version that is missing, and scan again: pratique scan"
 #   controls: [SSDF:PW.4.4, SSDF:RV.1.1]
 deny contains finding if {
 	some item in input.evidence.vulns
@@ -105,7 +105,7 @@ listing(names) := concat(", ", array.slice(names, 0, 10)) if count(names) > 0
 #   short_name: database-age
 #   severity: high
 #   needs: vulns
-#   solution: Import newer advisories and scan again: pratique scan
+#   solution: "Import newer advisories and scan again: pratique scan"
 #   controls: [SSDF:RV.1.1]
 deny contains finding if {
 	some item in input.evidence.vulns
