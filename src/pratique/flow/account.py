@@ -58,14 +58,13 @@ def report(workspace: Workspace, artifact: Artifact, path: Path) -> Reported:
     known = (*gathered.verified, *workspace.enrolments)
     standing = [item for item in known if may_claim(item, administrator, keys)]
     head = workspace.journal.head()
-    stored = workspace.blobs.has(artifact.digest)
     chain = build_chain(
         artifact.digest,
         [item for item in standing if item.statement.predicate_type != predicate.ENROLMENT],
         documents=_decision_documents(workspace, standing),
         trust_root=workspace.root.fingerprint,
         checkpoint=LogHead(origin=head.origin, size=head.size, root=head.root.hex()),
-        size=workspace.blobs.path(artifact.digest).stat().st_size if stored else None,
+        size=workspace.blobs.size(artifact.digest),
     )
     tasks = tuple(evaluate_tasks([fact_of(item) for item in standing]))
     html = render_html(chain, tasks, generated_at=workspace.clock(), version=__version__)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from pratique.errors import EvidenceInvalidError, InfrastructureError
-from pratique.journal.sqlite import connect, reading, transaction
 from pratique.model.digest import Digest
+from pratique.store.sqlite import connect, reading, transaction
 from pratique.trust.statement import Statement, Subject
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 SCHEMA_VERSION: Final = 1
@@ -91,18 +91,17 @@ class Index:
         except (EvidenceInvalidError, InfrastructureError) as error:
             raise InfrastructureError(f"cannot write the index: {error.message}", hint=_REINDEX) from error
 
-    def rebuild(self, references: Iterable[EvidenceRef], size: int) -> None:
+    def rebuild(self, references: Sequence[EvidenceRef], size: int) -> None:
         """Replace the whole content in one transaction; readers see the old content or the new.
 
         A file that is no sound database is deleted first. Writers hold the journal's lock.
         """
-        collected = list(references)
         try:
-            self._replace(collected, size)
+            self._replace(references, size)
         except (EvidenceInvalidError, InfrastructureError):
             for suffix in ("", "-wal", "-shm"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-            self._replace(collected, size)
+            self._replace(references, size)
 
     def find(self, subject: Digest | None = None, predicate_type: str | None = None) -> list[EvidenceRef]:
         """Look evidence up by subject, by predicate type, by both or neither; newest first.
@@ -143,7 +142,7 @@ class Index:
             connection.execute("BEGIN")
             return {table: sorted(connection.execute(f"SELECT * FROM {table}")) for table in _TABLES}  # noqa: S608 - fixed names
 
-    def _replace(self, references: Iterable[EvidenceRef], size: int) -> None:
+    def _replace(self, references: Sequence[EvidenceRef], size: int) -> None:
         with self._writing() as connection:
             for table in _TABLES:
                 connection.execute(f"DROP TABLE IF EXISTS {table}")
@@ -163,19 +162,19 @@ class Index:
             connection.close()
 
 
-def _insert(connection: sqlite3.Connection, references: Iterable[EvidenceRef]) -> None:
-    for item in references:
-        connection.execute(
-            "INSERT INTO evidence VALUES (?, ?, ?, ?)",
-            (item.index, item.digest.hex, item.predicate_type, item.key_id),
-        )
-        connection.executemany(
-            "INSERT INTO subjects VALUES (?, ?, ?, ?, ?)",
-            [
-                (item.index, ordinal, subject.name, subject.digest.get("sha256"), _digests(subject))
-                for ordinal, subject in enumerate(item.subjects)
-            ],
-        )
+def _insert(connection: sqlite3.Connection, references: Sequence[EvidenceRef]) -> None:
+    connection.executemany(
+        "INSERT INTO evidence VALUES (?, ?, ?, ?)",
+        ((item.index, item.digest.hex, item.predicate_type, item.key_id) for item in references),
+    )
+    connection.executemany(
+        "INSERT INTO subjects VALUES (?, ?, ?, ?, ?)",
+        (
+            (item.index, ordinal, subject.name, subject.digest.get("sha256"), _digests(subject))
+            for item in references
+            for ordinal, subject in enumerate(item.subjects)
+        ),
+    )
 
 
 def _digests(subject: Subject) -> str:

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pratique.errors import EvidenceInvalidError, InfrastructureError
-from pratique.journal.sqlite import connect, transaction, translated
 from pratique.model.digest import Digest
+from pratique.store.sqlite import connect, transaction, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _SCHEMA: Final = (
     "CREATE TABLE log (origin TEXT NOT NULL, key_id BLOB NOT NULL) STRICT",
     "CREATE TABLE heads (size INTEGER PRIMARY KEY, root BLOB NOT NULL, checkpoint TEXT NOT NULL) STRICT",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pratique.errors import EvidenceInvalidError, PratiqueError
-from pratique.journal.sqlite import reading
 from pratique.model.digest import Digest
+from pratique.store.sqlite import reading
 from pratique.trust.merkle import leaf_hash
 from pratique.trust.note import Checkpoint, verify_checkpoint
 

@@ -24,6 +24,7 @@ from pratique.journal.tree import (
     HashTile,
     consistency_proof,
     inclusion_proof,
+    prove_range,
     pyramid,
     subtree_root,
 )
@@ -117,6 +118,12 @@ class Tiles:
     def prove_inclusion(self, index: int, size: int, *, published: int) -> tuple[bytes, ...]:
         """Prove entry `index` to be in the tree of `size` entries; see `tree.inclusion_proof`."""
         return inclusion_proof(_Nodes(self, published), index, size)
+
+    def prove_range(
+        self, leaves: Sequence[bytes], start: int, size: int
+    ) -> tuple[bytes, list[tuple[bytes, ...]]]:
+        """Prove a run of leaf hashes to be in the tree of `size` entries; see `tree.prove_range`."""
+        return prove_range(_Nodes(self, size), leaves, start, size)
 
     def prove_consistency(self, old: int, new: int, *, published: int) -> tuple[bytes, ...]:
         """Prove the tree of `new` entries to continue that of `old`; see `tree.consistency_proof`."""

@@ -137,6 +137,50 @@ def inclusion_proof(node: Node, index: int, size: int) -> tuple[bytes, ...]:
     return tuple(reversed(path))
 
 
+def prove_range(
+    node: Node, leaves: Sequence[bytes], start: int, size: int
+) -> tuple[bytes, list[tuple[bytes, ...]]]:
+    """Prove a run of neighbouring leaves at once; every inner node of theirs is hashed once, from the leaves.
+
+    The proofs lead to the root that is given with them, whatever `node` answered: if that root is the signed
+    one, none of them needs a check of its own.
+
+    Args:
+        node: the complete subtrees beside the run.
+        leaves: leaf hashes of the run.
+        start: position of the first.
+        size: of the tree.
+    """
+    end = start + len(leaves)
+    known: dict[tuple[int, int], bytes] = {}
+
+    def root(low: int, high: int) -> bytes:
+        if high <= start or low >= end:
+            value = subtree_root(node, low, high)
+        elif high - low == 1:
+            value = leaves[low - start]
+        else:
+            middle = low + _split(high - low)
+            value = node_hash(root(low, middle), root(middle, high))
+        known[low, high] = value
+        return value
+
+    whole = root(0, size)
+    proofs: list[tuple[bytes, ...]] = []
+    pending: list[tuple[int, int, tuple[bytes, ...]]] = [(0, size, ())]
+    while pending:
+        low, high, path = pending.pop()
+        if high - low == 1:
+            proofs.append(path)
+            continue
+        middle = low + _split(high - low)
+        if middle < end:
+            pending.append((middle, high, (known[low, middle], *path)))
+        if middle > start:
+            pending.append((low, middle, (known[middle, high], *path)))
+    return whole, proofs
+
+
 def consistency_proof(node: Node, old: int, new: int) -> tuple[bytes, ...]:
     """Give PROOF(old, D[new]) of RFC 6962 §2.1.2; `0 <= old <= new`, and empty where nothing is to prove."""
     if old in (0, new):

@@ -27,9 +27,9 @@ from pratique.journal.tree import Frontier, Rendering, load_frontier, render
 from pratique.store.atomic import remove_temporary
 from pratique.trust.bundle import LogProof, Signed, encode_bundle, key_id_of, parse_bundle, parse_signed
 from pratique.trust.entry import hashedrekord_body
-from pratique.trust.merkle import leaf_hash, verify_inclusion
+from pratique.trust.merkle import leaf_hash
 from pratique.trust.note import Checkpoint, log_key_id, sign_checkpoint, verify_checkpoint
-from pratique.trust.statement import parse_statement
+from pratique.trust.statement import Statement, parse_statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,9 +59,10 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 class Admitted(msgspec.Struct, frozen=True):
-    """A signed statement found fit for the log, with its leaf bytes."""
+    """A signed statement found fit for the log, parsed, with its leaf bytes."""
 
     signed: Signed
+    statement: Statement
     leaf: bytes
 
 
@@ -71,13 +72,13 @@ def admit(signed: Signed) -> Admitted:
     Raises:
         MalformedError: no in-toto statement, a missing signature or timestamp, or too long for an entry.
     """
-    parse_statement(signed.payload)
+    statement = parse_statement(signed.payload)
     if not signed.signature or not signed.timestamp or not signed.payload_type:
         raise MalformedError("a signed statement without its signature, timestamp or payload type")
     leaf = hashedrekord_body(signed)
     if len(leaf) > MAX_ENTRY_BYTES:
         raise MalformedError(f"a log entry of {len(leaf)} bytes, more than the {MAX_ENTRY_BYTES} that fit")
-    return Admitted(signed, leaf)
+    return Admitted(signed, statement, leaf)
 
 
 class Writer:
@@ -153,7 +154,7 @@ class Writer:
         self._edge = (new, rendering.frontier)
         self._tiles.write(rendering.tiles, rendering.bundles)
         self._tiles.publish_checkpoint(new.checkpoint)
-        return self._complete(new, list(enumerate(admitted, head.size)))
+        return self._complete(new, head.size, admitted)
 
     def recover(self) -> None:
         """Bring everything in step with the sequencer; does nothing to a log that is.
@@ -289,50 +290,51 @@ class Writer:
         head = self.sequencer.head(size)
         if head is None:
             raise EvidenceInvalidError(f"{self._path} is damaged: entries of size {size}, and no head")
-        batch = [
-            (position, Admitted(parse_signed(signed), leaf))
-            for position, leaf, signed in self.sequencer.batch(size)
-        ]
-        self._complete(head, batch)
+        batch = self.sequencer.batch(size)
+        self._complete(head, batch[0][0], [_admit_again(signed, leaf) for _, leaf, signed in batch])
 
-    def _complete(self, head: Head, batch: Sequence[tuple[int, Admitted]]) -> list[Recorded]:
-        """Steps 4 to 6 for one batch, whose tiles and checkpoint are published."""
-        bundles = [self._compose(head, position, item) for position, item in batch]
+    def _complete(self, head: Head, first: int, batch: Sequence[Admitted]) -> list[Recorded]:
+        """Steps 4 to 6 for one batch from position `first` on, whose tiles and checkpoint are published."""
+        bundles = self._compose(head, first, batch)
         digests = self._blobs.put_all(bundles)
-        first = batch[0][0]
+        positions = range(first, first + len(batch))
         if self._index.size() == first:
             references = [
-                _reference(digest, position, item.signed)
-                for digest, (position, item) in zip(digests, batch, strict=True)
+                reference(digest, position, item.statement, _key_id(item.signed))
+                for digest, position, item in zip(digests, positions, batch, strict=True)
             ]
             self._index.add(references, head.size)
         for tile in partial_tiles(first):
             if tile.superseded(head.size):
                 self._tiles.drop_partials(tile.full)
-        positions = [position for position, _ in batch]
         self.sequencer.complete(list(zip(positions, digests, strict=True)))
         return [Recorded(*item) for item in zip(positions, digests, bundles, strict=True)]
 
-    def _compose(self, head: Head, position: int, item: Admitted) -> bytes:
-        """Make the bundle of an entry; one whose own proof does not hold is never given out."""
-        hashes = self._tiles.prove_inclusion(position, head.size, published=head.size)
-        try:
-            verify_inclusion(leaf_hash(item.leaf), position, head.size, hashes, head.root)
-        except EvidenceInvalidError as error:
+    def _compose(self, head: Head, first: int, batch: Sequence[Admitted]) -> list[bytes]:
+        """Make the bundles of a batch; ones whose proofs do not hold are never given out."""
+        leaves = [leaf_hash(item.leaf) for item in batch]
+        root, proofs = self._tiles.prove_range(leaves, first, head.size)
+        if root != head.root:
             raise EvidenceInvalidError(
-                f"{self._tiles.root}: the tiles do not prove entry {position}, so one of them is damaged",
+                f"{self._tiles.root}: the tiles do not prove entries {first} to {first + len(batch) - 1}, so "
+                "one of them is damaged",
                 hint="pratique log check",
-            ) from error
-        proof = LogProof(
-            index=position,
-            tree_size=head.size,
-            root_hash=head.root,
-            hashes=hashes,
-            checkpoint=head.checkpoint,
-            log_id=self._log_id,
-            entry_body=item.leaf,
-        )
-        return encode_bundle(item.signed, proof)
+            )
+        return [
+            encode_bundle(
+                item.signed,
+                LogProof(
+                    index=position,
+                    tree_size=head.size,
+                    root_hash=head.root,
+                    hashes=hashes,
+                    checkpoint=head.checkpoint,
+                    log_id=self._log_id,
+                    entry_body=item.leaf,
+                ),
+            )
+            for position, (item, hashes) in enumerate(zip(batch, proofs, strict=True), first)
+        ]
 
     def _reference_again(self, position: int, leaf: bytes, digest: Digest | None) -> EvidenceRef:
         if digest is None:
@@ -347,6 +349,10 @@ class Writer:
         return reference(digest, position, parse_statement(bundle.payload), bundle.key_id)
 
 
-def _reference(digest: Digest, position: int, signed: Signed) -> EvidenceRef:
-    key_id = None if signed.public_key is None else key_id_of(signed.public_key)
-    return reference(digest, position, parse_statement(signed.payload), key_id)
+def _admit_again(data: bytes, leaf: bytes) -> Admitted:
+    signed = parse_signed(data)
+    return Admitted(signed, parse_statement(signed.payload), leaf)
+
+
+def _key_id(signed: Signed) -> str | None:
+    return None if signed.public_key is None else key_id_of(signed.public_key)

@@ -1,4 +1,4 @@
-"""Content-addressed bytes on a disk: `sha256/<first two digits>/<digest>`, checked on every read.
+"""Content-addressed bytes on a disk, checked on every read: a file each, or one file for many small ones.
 
 Any number of processes may write and read at once. A blob's name is its content, so two writers of one blob
 agree; it appears by rename, so nobody sees half of it; and what is read back is hashed again, so a damaged
@@ -8,6 +8,9 @@ disk is noticed where it matters.
 from __future__ import annotations
 
 import hashlib
+import heapq
+import io
+import itertools
 import os
 import re
 from contextlib import suppress
@@ -24,22 +27,27 @@ from pratique.store.atomic import (
     temporary_name,
     write_all_atomic,
 )
+from pratique.store.packed import PackedBlobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from io import BufferedReader
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
 _MODE = 0o400
 _CHUNK = 1024 * 1024
+_SMALL = 128 * 1024
+_PACK_FROM = 64
+"""So many small blobs at once go into one file: from here on a file each is what a batch would wait for."""
 _NAME = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class BlobStore:
     """A folder of blobs. Making the object touches nothing, so a store on read-only media can be read.
 
-    Layout: `sha256/ab/<hex>` blobs (0400), `tmp/` files being written, `lock` held shared by writers, so that
-    the one who gets it alone knows everything in `tmp/` for a dead writer's leftovers.
+    Layout: `sha256/ab/<hex>` blobs (0400), `packed.sqlite` small blobs that came in large batches, `tmp/`
+    files being written, `lock` held shared by writers, so that the one who gets it alone knows everything in
+    `tmp/` for a dead writer's leftovers.
     """
 
     def __init__(self, root: Path) -> None:
@@ -47,10 +55,11 @@ class BlobStore:
         self._blobs = root / "sha256"
         self._scratch = root / "tmp"
         self._lock = root / "lock"
+        self._packed = PackedBlobs(root / "packed.sqlite")
         self._cleaned = False
 
     def path(self, digest: Digest) -> Path:
-        """Say where a blob is, or would be.
+        """Say which file a blob has, or would have for itself.
 
         Raises:
             MalformedError: a digest that was built from something other than 64 hex digits.
@@ -60,7 +69,14 @@ class BlobStore:
 
     def has(self, digest: Digest) -> bool:
         """Say whether a blob is here; not whether it is intact."""
-        return self.path(digest).is_file()
+        return self.size(digest) is not None
+
+    def size(self, digest: Digest) -> int | None:
+        """Give a blob's size in bytes; None when it is not here."""
+        try:
+            return self.path(digest).stat().st_size
+        except FileNotFoundError:
+            return self._packed.size(digest)
 
     def put(self, data: bytes) -> Digest:
         """Store bytes durably and give their digest; putting them again changes nothing.
@@ -77,18 +93,24 @@ class BlobStore:
             InfrastructureError: the disk refused; some of the blobs may be there.
         """
         digests = [sha256_bytes(data) for data in blobs]
+        content = dict(zip(digests, blobs, strict=True))
+        small = {digest: data for digest, data in content.items() if len(data) <= _SMALL}
+        if len(small) >= _PACK_FROM:
+            self._packed.put_all(small)
+            content = {digest: data for digest, data in content.items() if digest not in small}
+        self._put_files(content)
+        return digests
+
+    def _put_files(self, content: Mapping[Digest, bytes]) -> None:
         wanted = {
-            self.path(digest): data
-            for digest, data in zip(digests, blobs, strict=True)
-            if not self._is_intact(digest)
+            self.path(digest): data for digest, data in content.items() if not self._is_intact_file(digest)
         }
         self._clean_once()
         with locked(self._lock, shared=True):
             write_all_atomic(list(wanted.items()), _MODE, scratch=self._scratch)
         # A blob that was here already may have been renamed by a writer that has not synced the folder yet.
-        present = {self.path(digest).parent for digest in digests if self.path(digest) not in wanted}
+        present = {self.path(digest).parent for digest in content if self.path(digest) not in wanted}
         self._sync(sorted(present))
-        return digests
 
     def put_file(self, source: Path) -> Digest:
         """Store a file's content, streamed: memory stays constant whatever its size.
@@ -105,7 +127,7 @@ class BlobStore:
                 make_folder(self._scratch)
                 digest = _copy(source, temporary)
                 target = self.path(digest)
-                if not self._is_intact(digest):
+                if not self._is_intact_file(digest):
                     make_folder(target.parent)
                     sync_paths([temporary])
                     temporary.replace(target)
@@ -126,7 +148,7 @@ class BlobStore:
         with self.open(digest) as stream:
             return stream.read()
 
-    def open(self, digest: Digest) -> BufferedReader:
+    def open(self, digest: Digest) -> BinaryIO:
         """Open a blob for reading, after hashing it through.
 
         Raises:
@@ -134,12 +156,16 @@ class BlobStore:
             InfrastructureError: it cannot be read.
         """
         path = self.path(digest)
+        stream: BinaryIO
         try:
             stream = path.open("rb")
         except FileNotFoundError as error:
-            raise EvidenceInvalidError(
-                f"blob {digest} is missing: no file {path}", hint="restore it from a copy of the journal"
-            ) from error
+            data = self._packed.get(digest)
+            if data is None:
+                raise EvidenceInvalidError(
+                    f"blob {digest} is missing: no file {path}", hint="restore it from a copy of the journal"
+                ) from error
+            stream, path = io.BytesIO(data), self._packed.path
         except OSError as error:
             raise InfrastructureError(f"cannot read {path}: {error.strerror}") from error
         try:
@@ -150,7 +176,11 @@ class BlobStore:
         return stream
 
     def __iter__(self) -> Iterator[Digest]:
-        """Give the digest of every blob, in order; files that are not blobs are passed over."""
+        """Give the digest of every blob once, in order; files that are not blobs are passed over."""
+        merged = heapq.merge(self._files(), self._packed.digests())
+        yield from (digest for digest, _ in itertools.groupby(merged))
+
+    def _files(self) -> Iterator[Digest]:
         if not self._blobs.is_dir():
             return
         for folder in sorted(self._blobs.iterdir()):
@@ -169,9 +199,9 @@ class BlobStore:
         if not self._cleaned:
             self.clean()
 
-    def _is_intact(self, digest: Digest) -> bool:
-        """Say whether the blob is here with the right bytes; a damaged one is written again by a put."""
-        if not self.has(digest):
+    def _is_intact_file(self, digest: Digest) -> bool:
+        """Say whether the blob's own file has the right bytes; a damaged one is written again by a put."""
+        if not self.path(digest).is_file():
             return False
         try:
             self.open(digest).close()
@@ -186,16 +216,16 @@ class BlobStore:
             raise InfrastructureError(f"cannot sync {self._blobs}: {error.strerror}") from error
 
 
-def _verify(stream: BufferedReader, digest: Digest, path: Path) -> None:
+def _verify(stream: BinaryIO, digest: Digest, path: Path) -> None:
     """Hash a stream through and rewind it; the same open file is read afterwards, so no other can slip in."""
     try:
-        found = Digest(hashlib.file_digest(stream, "sha256").hexdigest())
+        found = Digest(hashlib.file_digest(stream, "sha256").hexdigest())  # type: ignore[arg-type] # typeshed asks for less than a BinaryIO
         stream.seek(0)
     except OSError as error:
         raise InfrastructureError(f"cannot read {path}: {error.strerror}") from error
     if not found.matches(digest):
         raise EvidenceInvalidError(
-            f"{path} is damaged: its name says {digest}, its bytes are {found}",
+            f"{path} is damaged: blob {digest} has bytes of {found}",
             hint="restore it from a copy of the journal",
         )
 

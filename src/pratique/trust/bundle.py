@@ -18,14 +18,13 @@ from pratique.model.strict_json import MAX_INT, canonical_json, parse_json_objec
 from pratique.trust.encoding import b64decode, b64encode
 
 MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
-SIGNED_TYPE: Final = "pratique/signed/v1"
 MAX_BUNDLE_BYTES: Final = 32 * 1024 * 1024
 MAX_PROOF_HASHES: Final = 64
 HASH_BYTES: Final = 32
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,15})\Z")
 
 
-class Signed(msgspec.Struct, frozen=True):
+class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything of a bundle but the log's part: what a signer hands to the journal.
 
     Attributes:
@@ -49,22 +48,8 @@ class Signed(msgspec.Struct, frozen=True):
             raise MalformedError("a signature needs a certificate or a public key, and not both")
 
     def encode(self) -> bytes:
-        """Write canonical JSON that `parse_signed` reads back, for storing before the log's part exists."""
-        material = (
-            {"certificate": b64encode(self.certificate)}
-            if self.certificate is not None
-            else {"publicKey": b64encode(self.public_key or b"")}
-        )
-        return canonical_json(
-            {
-                "type": SIGNED_TYPE,
-                "payload": b64encode(self.payload),
-                "payloadType": self.payload_type,
-                "signature": b64encode(self.signature),
-                "timestamp": b64encode(self.timestamp),
-                **material,
-            }
-        )
+        """Write what `parse_signed` reads back (MessagePack), for keeping before the log's part exists."""
+        return msgspec.msgpack.encode(self)
 
 
 class LogProof(msgspec.Struct, frozen=True):
@@ -128,18 +113,10 @@ def parse_signed(data: bytes) -> Signed:
     Raises:
         MalformedError: anything else.
     """
-    document = parse_json_object(data, what="signed statement", max_bytes=MAX_BUNDLE_BYTES)
-    if document.get("type") != SIGNED_TYPE:
-        raise MalformedError(f"signed statement: its type is not {SIGNED_TYPE}")
-    certificate, public_key = document.get("certificate"), document.get("publicKey")
-    return Signed(
-        payload=b64decode(document.get("payload"), what="signed statement: payload"),
-        payload_type=_text(document, "payloadType", "signed statement"),
-        signature=b64decode(document.get("signature"), what="signed statement: signature"),
-        certificate=None if certificate is None else b64decode(certificate, what="certificate"),
-        public_key=None if public_key is None else b64decode(public_key, what="public key"),
-        timestamp=b64decode(document.get("timestamp"), what="signed statement: timestamp"),
-    )
+    try:
+        return msgspec.msgpack.decode(data, type=Signed)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise MalformedError(f"signed statement: {error}") from error
 
 
 def encode_bundle(signed: Signed, proof: LogProof) -> bytes:

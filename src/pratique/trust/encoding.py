@@ -10,7 +10,7 @@ from pratique.errors import MalformedError
 
 def b64encode(data: bytes) -> str:
     """Write standard base64 with padding (RFC 4648 §4)."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def b64decode(text: object, *, what: str) -> bytes:

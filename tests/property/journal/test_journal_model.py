@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from rfc6962 import mth, path, proof
 
 from pratique.errors import InfrastructureError
 from pratique.journal.index import Index
@@ -41,50 +42,6 @@ STEPS = [
     (Index, "add"),
     (Sequencer, "complete"),
 ]
-
-
-# RFC 6962, section 2.1, transcribed
-
-
-def mth(leaves: list[bytes]) -> bytes:
-    n = len(leaves)
-    if n == 0:
-        return hashlib.sha256(b"").digest()
-    if n == 1:
-        return hashlib.sha256(b"\x00" + leaves[0]).digest()
-    k = split(n)
-    return hashlib.sha256(b"\x01" + mth(leaves[:k]) + mth(leaves[k:])).digest()
-
-
-def path(m: int, leaves: list[bytes]) -> list[bytes]:
-    n = len(leaves)
-    if n == 1:
-        return []
-    k = split(n)
-    if m < k:
-        return [*path(m, leaves[:k]), mth(leaves[k:])]
-    return [*path(m - k, leaves[k:]), mth(leaves[:k])]
-
-
-def proof(m: int, leaves: list[bytes]) -> list[bytes]:
-    return subproof(m, leaves, whole=True) if m else []
-
-
-def subproof(m: int, leaves: list[bytes], *, whole: bool) -> list[bytes]:
-    n = len(leaves)
-    if m == n:
-        return [] if whole else [mth(leaves)]
-    k = split(n)
-    if m <= k:
-        return [*subproof(m, leaves[:k], whole=whole), mth(leaves[k:])]
-    return [*subproof(m - k, leaves[k:], whole=False), mth(leaves[:k])]
-
-
-def split(n: int) -> int:
-    k = 1
-    while k * 2 < n:
-        k *= 2
-    return k
 
 
 def signed(number: int) -> Signed:

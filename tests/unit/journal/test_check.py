@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 from base64 import b64encode
@@ -23,6 +24,8 @@ from pratique.trust.root import KEY_ED25519, LogInstance, TrustedRoot, Validity
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pratique.model.digest import Digest
 from hashlib import sha256
 
 Open = Callable[[], Journal]
@@ -78,7 +81,7 @@ def test_copy_verifies_elsewhere_with_the_trusted_root_alone(
 ) -> None:
     copy = tmp_path / "elsewhere"
     shutil.copytree(tmp_path / "journal" / "tiles", copy / "journal" / "tiles")
-    shutil.copytree(tmp_path / "blobs" / "sha256", copy / "blobs" / "sha256")
+    shutil.copytree(tmp_path / "blobs", copy / "blobs")
     report = verify_log(copy / "journal", root=trusted_root(log_key), blobs=BlobStore(copy / "blobs"))
     assert (report.origin, report.size, report.root) == ("log.example.com", 300, journal.head().root)
 
@@ -174,9 +177,14 @@ def test_damaged_bundle_is_named(journal: Journal) -> None:
     assert f"entry 299: its bundle {ref.digest} is damaged" in message
 
 
+def lose(journal: Journal, digest: Digest) -> None:
+    with contextlib.closing(sqlite3.connect(journal.blobs.root / "packed.sqlite")) as connection, connection:
+        connection.execute("DELETE FROM blobs WHERE digest = ?", (bytes.fromhex(digest.hex),))
+
+
 def test_missing_bundle_is_named(journal: Journal) -> None:
     ref = journal.find()[5]
-    journal.blobs.path(ref.digest).unlink()
+    lose(journal, ref.digest)
     assert f"entry 294: its bundle {ref.digest} is missing" in complaint(journal)
 
 

@@ -264,7 +264,7 @@ def test_leftover_temporary_files_are_removed(opener: Open, sign: Sign, tmp_path
 def test_schema_of_a_newer_version_is_refused(opener: Open, tmp_path: Path) -> None:
     opener().close()
     connection = sqlite3.connect(tmp_path / "journal" / "sequencer.sqlite")
-    connection.execute("PRAGMA user_version = 2")
+    connection.execute("PRAGMA user_version = 3")
     connection.close()
-    with pytest.raises(EvidenceInvalidError, match="schema version 2"):
+    with pytest.raises(EvidenceInvalidError, match="schema version 3"):
         opener()

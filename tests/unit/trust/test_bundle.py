@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from pratique.errors import MalformedError
@@ -53,12 +54,12 @@ def test_signed_round_trip(world: World) -> None:
 
 @pytest.mark.parametrize(
     "change",
-    [{"type": "other"}, {"payload": "!"}, {"signature": None}, {"payloadType": 3}, {"publicKey": "AA=="}],
+    [{"kind": "other"}, {"payload": "text"}, {"signature": None}, {"payload_type": 3}, {"public_key": b"k"}],
 )
 def test_signed_refuses(world: World, change: dict[str, Any]) -> None:
-    document = json.loads(world.authority.signer("builder").sign(world.statement).encode())
+    document = msgspec.msgpack.decode(world.authority.signer("builder").sign(world.statement).encode())
     with pytest.raises(MalformedError):
-        parse_signed(json.dumps({**document, **change}).encode())
+        parse_signed(msgspec.msgpack.encode({**document, **change}))
 
 
 def test_signed_needs_one_signer() -> None:

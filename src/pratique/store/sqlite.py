@@ -1,4 +1,4 @@
-"""SQLite as the journal uses it: private files, explicit transactions, errors in the house's own terms."""
+"""SQLite as the journal and the store use it: private files, explicit transactions, our own errors."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 30.0
 
 
-def connect(path: Path, *, synchronous: str) -> sqlite3.Connection:
-    """Open a database for writing (WAL), making it (0600) when it is missing.
+def connect(path: Path, *, synchronous: str, journal_mode: str = "WAL") -> sqlite3.Connection:
+    """Open a database for writing, making it (0600) when it is missing.
 
     The connection may cross threads; whoever holds it keeps them apart.
 
     Args:
         path: the database file.
-        synchronous: `FULL` makes every commit survive a power cut; `NORMAL` only keeps the file sound.
+        synchronous: with `FULL` every commit survives a power cut (`EXTRA`, where the journal mode is
+            `DELETE`); `NORMAL` only keeps the file sound.
+        journal_mode: `WAL` lets readers in while somebody writes.
 
     Raises:
         EvidenceInvalidError: the file is not a database.
@@ -36,7 +38,7 @@ def connect(path: Path, *, synchronous: str) -> sqlite3.Connection:
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA journal_mode = {journal_mode}")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
         except sqlite3.Error:
             connection.close()
