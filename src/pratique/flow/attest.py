@@ -8,18 +8,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pratique.errors import EvidenceInvalidError, UsageError
-from pratique.flow.consent import key_signer, not_enrolled
+from pratique.flow.signing import person_signer
 from pratique.model.predicate import APPROVAL, ENROLMENT, SHORT_NAMES
 from pratique.trust.statement import Subject
 from pratique.trust.verify import Verified, verify_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from pratique.flow.artifact import Artifact
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
+    from pratique.trust.signers.port import AskSecret
 
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]{1,500}\Z")
 _MADE_BY = {
@@ -34,8 +32,8 @@ def attest(
     *,
     predicate_type: str,
     body: dict[str, Any],
-    key_file: Path,
-    passphrase_for: Callable[[Path], bytes],
+    key: str,
+    ask: AskSecret,
 ) -> Digest:
     """Sign a claim with an enrolled person's key and journal it; whether it counts is for policy.
 
@@ -44,8 +42,8 @@ def attest(
         artifact: what the claim is about.
         predicate_type: a short name or a type URI.
         body: the predicate.
-        key_file: the person's private key.
-        passphrase_for: asked where it is encrypted.
+        key: the person's private key: a file, or a key URI.
+        ask: gives passphrases and PINs.
 
     Raises:
         UsageError: neither a short name nor a URI, or a claim that is made by another command.
@@ -60,10 +58,7 @@ def attest(
         )
     if uri in _MADE_BY:
         raise UsageError(f"a claim of type {predicate_type} is not made by hand", hint=_MADE_BY[uri])
-    signer = key_signer(workspace, key_file, passphrase_for)
-    known = workspace.community.keys.get(signer.identity.subject)
-    if known is None or not known.valid_at(workspace.clock()):
-        raise not_enrolled(key_file, signer.identity.subject)
+    signer, _ = person_signer(workspace, key, ask)
     return workspace.append(signer, uri, body, [Subject(artifact.name, artifact.digest.digest_set)]).digest
 
 

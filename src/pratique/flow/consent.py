@@ -11,27 +11,24 @@ import msgspec
 
 from pratique.deploy.approval import Approval, Binding, make_approval, parse_approval
 from pratique.deploy.consent import Ballot, Consent, Exclusion, evaluate_consent
-from pratique.deploy.duties import Involved, conflicts, parse_involved
+from pratique.deploy.duties import Involved, Person, conflicts, parse_involved
 from pratique.deploy.plan import DeploymentPlan, make_plan
 from pratique.errors import EvidenceInvalidError, PolicyRefusedError
 from pratique.flow.deployments import environment_of, left_at
 from pratique.flow.evidence import newest, source_annotations
 from pratique.flow.gate import latest_decision
+from pratique.flow.signing import person_signer
 from pratique.model import predicate
 from pratique.model.clock import format_time
-from pratique.trust.keys import load_private_key, read_private_file
-from pratique.trust.signer import KeySigner
 from pratique.trust.statement import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
     from pratique.flow.artifact import Artifact
     from pratique.flow.config import Project
     from pratique.flow.environment_config import EnvironmentConfig
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
+    from pratique.trust.signers.port import AskSecret
 
 
 class Proposal(msgspec.Struct, frozen=True):
@@ -203,55 +200,33 @@ def involved_in(workspace: Workspace, artifact: Artifact) -> Involved:
     return parse_involved(provenance, requester())
 
 
-def key_signer(workspace: Workspace, key_file: Path, passphrase_for: Callable[[Path], bytes]) -> KeySigner:
-    """Load a person's key to sign with; an encrypted one asks for its passphrase.
-
-    Raises:
-        ConfigError: the key cannot be used.
-    """
-    encrypted = b"BEGIN ENCRYPTED PRIVATE KEY" in read_private_file(key_file)
-    key = load_private_key(key_file, passphrase_for(key_file) if encrypted else None)
-    return KeySigner(key, workspace.authority.timestamp)
-
-
-def not_enrolled(key_file: Path, key_id: str) -> PolicyRefusedError:
-    """Explain that a key's signatures can count for nothing here."""
-    return PolicyRefusedError(
-        f"{key_file}: key {key_id[:16]} is not enrolled now, so what it signs cannot count",
-        hint="an administrator enrols it: pratique trust enrol NAME"
-        f" --key {key_file}.pub --email ADDRESS --role ROLE",
-    )
-
-
 def approve(
     workspace: Workspace,
     proposal: Proposal,
-    key_file: Path,
+    key: str,
     *,
-    passphrase_for: Callable[[Path], bytes],
+    ask: AskSecret,
     comment: str = "",
 ) -> tuple[Approval, Digest]:
-    """Sign a person's agreement with their own key, and journal it.
+    """Sign a person's agreement with their own key (a file or a key URI), and journal it.
 
     Raises:
         PolicyRefusedError: the key is nobody's here, or its owner had a hand in the artifact.
         ConfigError: the key cannot be used.
+        InfrastructureError: what holds the key does not answer.
     """
-    signer = key_signer(workspace, key_file, passphrase_for)
+    signer, known = person_signer(workspace, key, ask)
     now = workspace.clock()
-    enrolled = {person.key: person for person in workspace.community.at(now)}
-    known = enrolled.get(signer.identity.subject)
-    if known is None:
-        raise not_enrolled(key_file, signer.identity.subject)
-    reasons = conflicts(known.person, involved_in(workspace, proposal.artifact))
+    person = Person(known.person, known.emails)
+    reasons = conflicts(person, involved_in(workspace, proposal.artifact))
     if reasons:
         raise PolicyRefusedError(
-            f"{known.person.name} cannot approve {proposal.artifact.name}: {'; '.join(reasons)}",
+            f"{person.name} cannot approve {proposal.artifact.name}: {'; '.join(reasons)}",
             hint="somebody else has to",
         )
     approval = make_approval(
         proposal.binding,
-        person=known.person.name,
+        person=person.name,
         approved_at=now,
         not_after=now + timedelta(hours=proposal.config.approval_hours),
         comment=comment,

@@ -16,13 +16,13 @@ from pratique.flow.rebuild import Rebuilt, rebuild
 from pratique.flow.scan import Scanned, scan
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
     from pratique.flow.artifact import Artifact
     from pratique.flow.config import Project
     from pratique.flow.rollout import Deployed
     from pratique.flow.workspace import Workspace
+    from pratique.trust.signers.port import AskSecret
 
 
 class Arrival(StrEnum):
@@ -57,8 +57,8 @@ def ship(
     project: Project,
     *,
     environment: str | None = None,
-    approve_with: Sequence[Path] = (),
-    passphrase_for: Callable[[Path], bytes],
+    approve_with: Sequence[str] = (),
+    ask: AskSecret,
 ) -> Shipped:
     """Take a project along the whole path; what was done before on the same inputs is not done again.
 
@@ -69,8 +69,8 @@ def ship(
         workspace: the state directory.
         project: what to ship.
         environment: where to; may be left out where there is only one.
-        approve_with: keys to approve with on the way, for those who hold them.
-        passphrase_for: asked for encrypted keys.
+        approve_with: keys (files or key URIs) to approve with on the way, for those who hold them.
+        ask: gives passphrases and PINs.
 
     Raises:
         PratiqueError: a stage could not do its work; the ones before are in the journal.
@@ -103,7 +103,7 @@ def ship(
     for key in approve_with:
         if consent_to(workspace, proposal).quorum.met:
             break
-        approve(workspace, proposal, key, passphrase_for=passphrase_for)
+        approve(workspace, proposal, key, ask=ask)
     try:
         return arrived(Arrival.LIVE, deploy(workspace, proposal))
     except AwaitingApprovalError as error:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pratique.errors import MalformedError, PolicyRefusedError, UsageError
-from pratique.flow.consent import key_signer, not_enrolled
 from pratique.flow.evidence import Gathered, gather
 from pratique.flow.gate import latest_decision
 from pratique.flow.policy import policy_of
+from pratique.flow.signing import person_signer
 from pratique.flow.waivers import person_behind, with_waivers
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.predicate import WAIVER
@@ -24,14 +24,13 @@ from pratique.policy.waivers.waiver import Scope, Waiver, due_subject, parse_wai
 from pratique.trust.statement import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
-    from pathlib import Path
 
     from pratique.flow.artifact import Artifact
     from pratique.flow.config import Project
     from pratique.flow.workspace import Workspace
     from pratique.policy.bundle import PolicyBundle
+    from pratique.trust.signers.port import AskSecret
 
 _LISTED = 5
 
@@ -66,11 +65,13 @@ def waive(
     project: Project,
     artifact: Artifact,
     wish: Wish,
-    key_file: Path,
+    key: str,
     *,
-    passphrase_for: Callable[[Path], bytes],
+    ask: AskSecret,
 ) -> Waived:
     """Sign a waiver with a person's own key and journal it, if it counts and there is something to waive.
+
+    The key is a file or a key URI.
 
     Raises:
         UsageError: nothing in the newest decision is covered, or the waiver says what none may say.
@@ -79,17 +80,13 @@ def waive(
     """
     policy = policy_of(workspace, project)
     decision = _newest_decision(workspace, artifact, policy)
-    signer = key_signer(workspace, key_file, passphrase_for)
-    key, now = signer.identity.subject, workspace.clock()
-    known = workspace.community.keys.get(key)
-    if known is None or not known.valid_at(now):
-        raise not_enrolled(key_file, key)
-    waiver = _make(wish, known.person, now)
+    signer, known = person_signer(workspace, key, ask)
+    waiver = _make(wish, known.person, workspace.clock())
     covered = [finding for finding in decision.results if waiver.covers(finding)]
     if not covered:
         raise _nothing_to_waive(artifact, decision)
     gathered = gather(workspace, artifact.digest)
-    judged = _judge(workspace, artifact, gathered, policy, waiver=waiver, key=key)
+    judged = _judge(workspace, artifact, gathered, policy, waiver=waiver, key=signer.identity.subject)
     about = due_subject(waiver, policy.digest)
     name = artifact.name if about == artifact.digest else "policy"
     subject = [Subject(name, about.digest_set)]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pratique.journal.writer import Recorded
     from pratique.model.digest import Digest
     from pratique.trust.root import TrustedRoot
-    from pratique.trust.signer import Signer
+    from pratique.trust.signers.port import Signer
 
 
 class Workspace:

@@ -18,7 +18,8 @@ from pratique.trust.identity import EnrolledKey
 from pratique.trust.keys import generate_key, spki
 from pratique.trust.merkle import EMPTY_ROOT, leaf_hash, node_hash
 from pratique.trust.note import Checkpoint, sign_checkpoint
-from pratique.trust.signer import KeySigner
+from pratique.trust.signers.file import LocalKey
+from pratique.trust.signers.statement import KeySigner
 from pratique.trust.statement import Statement, Subject
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def make_world(folder: Path) -> World:
     authority, clock = make_authority(folder)
     log = MemoryLog(authority)
     private_key = generate_key(folder / "ann.pem")
-    key_signer = KeySigner(private_key, authority.timestamp)
+    key_signer = KeySigner(LocalKey(private_key), authority.timestamp)
     keys = {key_signer.identity.subject: EnrolledKey(spki(private_key.public_key()), "ann", START)}
     subject = Subject("app.whl", {"sha256": "ab" * 32})
     statement = Statement((subject,), "https://slsa.dev/provenance/v1", {"answer": 42})

@@ -22,7 +22,8 @@ from pratique.testing.authority import make_authority
 from pratique.trust.enrolment import Enrolment, enrolment_statement
 from pratique.trust.keys import spki
 from pratique.trust.note import verify_checkpoint
-from pratique.trust.signer import KeySigner
+from pratique.trust.signers.file import LocalKey
+from pratique.trust.signers.statement import KeySigner
 from pratique.trust.statement import Statement, Subject
 from pratique.trust.verify import log_public_key, verify_bundle
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from pathlib import Path
 
-    from pratique.trust.signer import Signer
+    from pratique.trust.signers.port import Signer
 
 ARTIFACT = b"PK the artifact's bytes"
 PLAN = sha256_bytes(b"the plan")
@@ -67,7 +68,7 @@ class World:
 
     def enrol(self, person: str, roles: tuple[str, ...] = ("approver",)) -> Digest:
         key = ec.generate_private_key(ec.SECP256R1())
-        self.people[person] = KeySigner(key, self.authority.timestamp)
+        self.people[person] = KeySigner(LocalKey(key), self.authority.timestamp)
         enrolment = Enrolment(person, roles, spki(key.public_key()), self.clock())
         return self.record(self.authority.signer("administrator"), enrolment_statement(enrolment))
 

@@ -19,7 +19,8 @@ from pratique.report.chain import RuleStatus, StepKind
 from pratique.report.evidence_fact import Outcome
 from pratique.report.html import render_html
 from pratique.report.ssdf import Status, evaluate_tasks
-from pratique.trust.signer import KeySigner
+from pratique.trust.signers.file import LocalKey
+from pratique.trust.signers.statement import KeySigner
 from pratique.trust.statement import Statement, Subject
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def test_a_claim_by_someone_not_entitled_does_not_count_and_is_warned_of(
 
 def test_evidence_by_a_key_nobody_enrolled_is_left_out(world: World, tmp_path: Path) -> None:
     world.release()
-    mallory = KeySigner(ec.generate_private_key(ec.SECP256R1()), world.authority.timestamp)
+    mallory = KeySigner(LocalKey(ec.generate_private_key(ec.SECP256R1())), world.authority.timestamp)
     statement = Statement((Subject("x", world.artifact.digest_set),), p.APPROVAL, {"person": "ada"})
     recorded = world.journal.append([mallory.sign(statement)])[0]
     package = world.export(tmp_path / "audit.tar")

@@ -12,7 +12,7 @@ import click
 import pytest
 
 from pratique.cli import main as cli
-from pratique.cli.passphrase import new_passphrase, passphrase_for
+from pratique.cli.secrets import ask_secret, new_passphrase
 from pratique.errors import (
     AwaitingApprovalError,
     ConfigError,
@@ -22,6 +22,7 @@ from pratique.errors import (
     SignatureInvalidError,
     UsageError,
 )
+from pratique.trust.signers.port import Secret
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -129,23 +130,23 @@ def test_a_passphrase_comes_from_a_file(tmp_path: Path, monkeypatch: pytest.Monk
     file = tmp_path / "passphrase"
     monkeypatch.setenv("PRATIQUE_PASSPHRASE_FILE", str(file))
     with pytest.raises(ConfigError, match=f"{file}: the passphrase cannot be read: No such file"):
-        passphrase_for(tmp_path / "a.key")
+        ask_secret(Secret("passphrase", "a.key"))
     file.write_bytes(b"\xff")
     with pytest.raises(ConfigError, match="not UTF-8"):
         new_passphrase()
     file.write_text("correct horse\n")
-    assert passphrase_for(tmp_path / "a.key") == new_passphrase() == b"correct horse"
+    assert ask_secret(Secret("passphrase", "a.key")) == new_passphrase() == b"correct horse"
     file.write_text("\n")
     with pytest.raises(UsageError, match="an empty passphrase protects nothing"):
         new_passphrase()
 
 
-def test_nobody_is_asked_where_nobody_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_is_asked_where_nobody_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PRATIQUE_PASSPHRASE_FILE", raising=False)
     for stream in (None, open(os.devnull)):  # noqa: PTH123, SIM115
         monkeypatch.setattr(sys, "stdin", stream)
         with pytest.raises(UsageError, match="there is no terminal to ask on") as caught:
-            passphrase_for(tmp_path / "a.key")
+            ask_secret(Secret("passphrase", "a.key"))
         assert "$PRATIQUE_PASSPHRASE_FILE" in caught.value.hint
         if stream:
             stream.close()

@@ -12,7 +12,8 @@ from pratique.flow.workspace import Workspace
 from pratique.model import predicate
 from pratique.model.digest import sha256_bytes
 from pratique.trust.keys import load_private_key
-from pratique.trust.signer import KeySigner
+from pratique.trust.signers.file import LocalKey
+from pratique.trust.signers.statement import KeySigner
 from pratique.trust.statement import Subject
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class State:
 
     def sign(self, key: Path, predicate_type: str, body: dict[str, object]) -> Digest:
         """Journal a claim about the artifact by somebody's key, enrolled or not."""
-        signer = KeySigner(load_private_key(key), self.workspace.authority.timestamp)
+        signer = KeySigner(LocalKey(load_private_key(key)), self.workspace.authority.timestamp)
         return self.workspace.append(signer, predicate_type, body, [SUBJECT]).digest
 
     def record(self, role: str, predicate_type: str, body: dict[str, object]) -> Digest:

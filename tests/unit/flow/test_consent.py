@@ -47,7 +47,7 @@ def proposal(state: State, decision: Digest = DECISION, **config: Any) -> Propos
 
 def agree(state: State, key: Path, **changes: Any) -> Digest:
     wanted = proposal(state, **changes)
-    return approve(state.workspace, wanted, key, passphrase_for=lambda _: b"wrong")[1]
+    return approve(state.workspace, wanted, str(key), ask=lambda _: b"wrong")[1]
 
 
 def missing(state: State, **changes: Any) -> list[str]:

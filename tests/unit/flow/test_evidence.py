@@ -96,8 +96,8 @@ def claim(state: State, key: Path, kind: str) -> Digest:
         APP,
         predicate_type=kind,
         body={"answer": 42},
-        key_file=key,
-        passphrase_for=lambda _: b"",
+        key=str(key),
+        ask=lambda _: b"",
     )
 
 

@@ -14,7 +14,7 @@ from pratique.trust.authority import der
 from pratique.trust.authority.init import Authority, initialise, load_root
 from pratique.trust.bundle import MAX_BUNDLE_BYTES
 from pratique.trust.keys import generate_key
-from pratique.trust.signer import MAX_PAYLOAD_BYTES
+from pratique.trust.signers.statement import MAX_PAYLOAD_BYTES
 from pratique.trust.statement import Statement
 from pratique.trust.verify import verify_bundle
 

@@ -14,7 +14,8 @@ from pratique.testing.authority import START, MemoryLog, make_authority
 from pratique.trust.enrolment import Enrolment, enrolled_keys, enrolment_statement, parse_enrolment
 from pratique.trust.identity import role_identity
 from pratique.trust.keys import generate_key, spki
-from pratique.trust.signer import KeySigner
+from pratique.trust.signers.file import LocalKey
+from pratique.trust.signers.statement import KeySigner
 from pratique.trust.statement import Statement, Subject, parse_statement
 from pratique.trust.verify import Verified, verify_bundle
 
@@ -187,8 +188,9 @@ def test_a_key_stands_for_one_person(office: Office) -> None:
 
 
 def test_an_enrolled_person_signs(office: Office, tmp_path: Path) -> None:
-    signer = KeySigner(generate_key(tmp_path / "ann.pem"), office.authority.timestamp)
-    office.enrol(spki=signer._spki)
+    key = LocalKey(generate_key(tmp_path / "ann.pem"))
+    signer = KeySigner(key, office.authority.timestamp)
+    office.enrol(spki=key.public_key)
     office.clock.advance(minutes=5)
     statement = Statement((Subject("x", {"sha256": "11" * 32}),), "https://example.com/p", {})
     data = office.log.append(signer.sign(statement))

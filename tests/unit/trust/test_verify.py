@@ -15,16 +15,18 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pratique.errors import EvidenceInvalidError, MalformedError, SignatureInvalidError
 from pratique.model.digest import sha256_bytes
+from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.testing.authority import START, MemoryLog, World, make_authority
 from pratique.trust import merkle
 from pratique.trust.authority import ca, der
-from pratique.trust.bundle import LogProof, Signed, encode_bundle, parse_bundle
+from pratique.trust.bundle import LogProof, Signed, encode_bundle, key_id_of, parse_bundle
 from pratique.trust.entry import hashedrekord_body
+from pratique.trust.envelope import pae
 from pratique.trust.identity import EnrolledKey, Identity, role_identity
 from pratique.trust.keys import spki
 from pratique.trust.note import Checkpoint, sign_checkpoint
 from pratique.trust.root import TrustedRoot, encode_root, parse_root
-from pratique.trust.signer import CertificateSigner, KeySigner
+from pratique.trust.signers.statement import CertificateSigner
 from pratique.trust.verify import verify_bundle
 
 if TYPE_CHECKING:
@@ -340,10 +342,17 @@ def _issuer(arc: str, value: bytes) -> tuple[x509.ExtensionType, bool]:
 
 
 def _verify_profile(world: World, certificate: bytes, key: Any) -> None:
-    from pratique.trust.signer import _sign  # noqa: PLC0415 - signs with a key that no signer would make
-
-    signed = _sign(key, world.statement, world.authority.timestamp, certificate=certificate)
+    signed = _signed(world, key, certificate)
     verify_bundle(_log(world.authority, signed), world.authority.trusted_root)
+
+
+def _signed(world: World, key: Any, certificate: bytes | None = None) -> Signed:
+    """Sign with a key that no signer would take."""
+    payload = world.statement.encode()
+    signature = key.sign(pae(PAYLOAD_TYPE, payload), ec.ECDSA(hashes.SHA256()))
+    public_key = spki(key.public_key()) if certificate is None else None
+    stamp = world.authority.timestamp(signature)
+    return Signed(payload, PAYLOAD_TYPE, signature, certificate, public_key, stamp)
 
 
 def test_the_profile_helper_issues_what_is_accepted(world: World) -> None:
@@ -444,9 +453,9 @@ def test_weak_keys_are_refused(world: World) -> None:
 
 def test_weak_enrolled_keys_are_refused(world: World) -> None:
     key = ec.generate_private_key(ec.SECP384R1())
-    signer = KeySigner(key, world.authority.timestamp)
-    data = MemoryLog(world.authority).append(signer.sign(world.statement))
-    keys = {signer.identity.subject: EnrolledKey(spki(key.public_key()), "ann", START)}
+    signed = _signed(world, key)
+    data = MemoryLog(world.authority).append(signed)
+    keys = {key_id_of(spki(key.public_key())): EnrolledKey(spki(key.public_key()), "ann", START)}
     with pytest.raises(SignatureInvalidError, match=r"step 4 .*not ECDSA P-256"):
         verify_bundle(data, world.authority.trusted_root, keys=keys)
 

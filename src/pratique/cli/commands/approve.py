@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from pratique.cli.passphrase import passphrase_for
+from pratique.cli.secrets import ask_secret, key_option
 from pratique.cli.session import Session, session_options
 from pratique.model.clock import format_time
 
 
 @click.command("approve")
 @click.argument("artifact", required=False)
-@click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True,
-              help="Your private key.")  # fmt: skip
+@key_option
 @click.option("-e", "--environment", help="Where to.  [default: the only one in pratique.toml]")
 @click.option("--comment", default="", help="A word for whoever reads the record.")
 @session_options
 def command(
-    session: Session, *, artifact: str | None, key: Path, environment: str | None, comment: str
+    session: Session, *, artifact: str | None, key: str, environment: str | None, comment: str
 ) -> None:
     """Agree that ARTIFACT (by default the newest build) may enter an environment.
 
@@ -32,7 +29,7 @@ def command(
     workspace, project = session.open()
     found = find_artifact(workspace, project, artifact)
     proposal = propose(workspace, project, environment, found)
-    approval, evidence = approve(workspace, proposal, key, passphrase_for=passphrase_for, comment=comment)
+    approval, evidence = approve(workspace, proposal, key, ask=ask_secret, comment=comment)
     consent = consent_to(workspace, proposal)
     missing = [str(item) for item in consent.quorum.missing]
     body = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from pratique.cli.passphrase import passphrase_for
+from pratique.cli.secrets import ask_secret, key_option
 from pratique.cli.session import Session, read_bounded, session_options
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -16,10 +16,10 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.argument("artifact", required=False)
 @click.option("--type", "predicate_type", required=True, help="Predicate type: a short name, or its URI.")
 @click.option("--predicate", type=_FILE, required=True, help="JSON file with the claim.")
-@click.option("--key", type=_FILE, required=True, help="Your private key.")
+@key_option
 @session_options
 def command(
-    session: Session, *, artifact: str | None, predicate_type: str, predicate: Path, key: Path
+    session: Session, *, artifact: str | None, predicate_type: str, predicate: Path, key: str
 ) -> None:
     """Sign a claim about ARTIFACT (by default the newest build) and journal it.
 
@@ -39,8 +39,8 @@ def command(
         found,
         predicate_type=predicate_type,
         body=body,
-        key_file=key,
-        passphrase_for=passphrase_for,
+        key=key,
+        ask=ask_secret,
     )
     session.emit(
         {"artifact": {"name": found.name, "digest": str(found.digest)}, "evidence": str(evidence)},

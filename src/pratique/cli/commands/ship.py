@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from pratique.cli.passphrase import passphrase_for
 from pratique.cli.render import deployed_lines, obstacle_lines, verdict, waived_lines
+from pratique.cli.secrets import ask_secret
 from pratique.cli.session import Session, session_options
 from pratique.errors import ExitCode
 
@@ -20,14 +19,14 @@ if TYPE_CHECKING:
 @click.option("-e", "--environment", help="Where to.  [default: the only one in pratique.toml]")
 @click.option(
     "--approve-with",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="KEY",
     multiple=True,
-    help="Approve on the way, with this key.  [repeatable]",
+    help="Approve on the way, with this key (a file, or a key URI).  [repeatable]",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done, and do none of it.")
 @session_options
 def command(
-    session: Session, *, environment: str | None, approve_with: tuple[Path, ...], dry_run: bool
+    session: Session, *, environment: str | None, approve_with: tuple[str, ...], dry_run: bool
 ) -> int:
     """Take a project from source to a healthy deployment.
 
@@ -54,7 +53,7 @@ def command(
             project,
             environment=environment,
             approve_with=approve_with,
-            passphrase_for=passphrase_for,
+            ask=ask_secret,
         )
     session.emit(_body(shipped), lambda: _summary(shipped))
     return {

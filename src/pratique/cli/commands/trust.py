@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pratique.cli.passphrase import new_passphrase
+from pratique.cli.secrets import new_passphrase
 from pratique.cli.session import Session, session_options
 from pratique.model.clock import format_time, system_clock
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pratique.cli.passphrase import passphrase_for
+from pratique.cli.secrets import ask_secret, key_option
 from pratique.cli.session import Session, session_options
 from pratique.errors import MalformedError, UsageError
 from pratique.model.clock import format_time, parse_time
@@ -28,7 +28,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--severity-limit", type=click.Choice(["critical", "high", "medium", "low"]),
               help="Do not cover it if it becomes graver.")  # fmt: skip
 @click.option("--until", required=True, metavar="DATE", help="Last day (UTC), or an RFC 3339 time.")
-@click.option("--key", type=_FILE, required=True, help="Your private key.")
+@key_option
 @session_options
 def command(
     session: Session,
@@ -41,7 +41,7 @@ def command(
     ticket: str | None,
     severity_limit: str | None,
     until: str,
-    key: Path,
+    key: str,
 ) -> None:
     """Accept the violation CODE of the newest decision on an artifact, for a reason and for a while.
 
@@ -61,7 +61,7 @@ def command(
     wish = Wish(
         scope=scope, reason=reason, not_after=_end(until), ticket=ticket, severity_limit=severity_limit
     )
-    waived = waive(workspace, project, found, wish, key, passphrase_for=passphrase_for)
+    waived = waive(workspace, project, found, wish, key, ask=ask_secret)
     covered = [
         {"code": item.finding.code, "term": item.finding.term, "severity": item.finding.severity,
          "owed": item.owed}

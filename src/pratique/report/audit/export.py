@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from pratique.store.blobs import BlobStore
     from pratique.trust.identity import EnrolledKey, Identity
     from pratique.trust.root import TrustedRoot
-    from pratique.trust.signer import Signer
+    from pratique.trust.signers.port import Signer
 
 
 class Exported(msgspec.Struct, frozen=True):

@@ -38,7 +38,7 @@ from pratique.trust.root import (
     encode_root,
     parse_root,
 )
-from pratique.trust.signer import CertificateSigner
+from pratique.trust.signers.statement import CertificateSigner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

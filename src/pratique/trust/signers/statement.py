@@ -1,11 +1,10 @@
-"""Signers: what turns a statement into everything of a bundle but the log's part."""
+"""Signing statements: a key of somebody's own, or a fresh key with a short-lived certificate."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pratique.errors import MalformedError
@@ -13,7 +12,8 @@ from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.trust.bundle import Signed, key_id_of
 from pratique.trust.envelope import pae
 from pratique.trust.identity import Identity
-from pratique.trust.keys import spki
+from pratique.trust.signers.file import LocalKey
+from pratique.trust.signers.port import KeyHandle, Timestamper, sign
 
 if TYPE_CHECKING:
     from pratique.trust.statement import Statement
@@ -21,46 +21,25 @@ if TYPE_CHECKING:
 MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 """Leaves room in a bundle (`trust.bundle.MAX_BUNDLE_BYTES`) for base64 and proofs."""
 
-Timestamper = Callable[[bytes], bytes]
-"""Takes a signature, gives a DER RFC 3161 response over it."""
-
 Issuer = Callable[[Identity, ec.EllipticCurvePublicKey], bytes]
 """Takes an identity that the caller has established and a fresh key, gives a DER certificate."""
 
 
-class Signer(Protocol):
-    """Signs statements as one identity."""
-
-    @property
-    def identity(self) -> Identity:
-        """Who signs, exactly as verification will report it."""
-        ...
-
-    def sign(self, statement: Statement) -> Signed:
-        """Sign and timestamp a statement; nothing is logged or stored.
-
-        Raises:
-            MalformedError: the statement has no signable form.
-        """
-        ...
-
-
 class KeySigner:
-    """Signs with a person's own P-256 key; verifiers know the key by its enrolment."""
+    """Signs with a P-256 key that is somebody's own; verifiers know the key by its enrolment."""
 
-    def __init__(self, private_key: ec.EllipticCurvePrivateKey, timestamp: Timestamper) -> None:
-        self._private_key = private_key
+    def __init__(self, key: KeyHandle, timestamp: Timestamper) -> None:
+        self._key = key
         self._timestamp = timestamp
-        self._spki = spki(private_key.public_key())
 
     @property
     def identity(self) -> Identity:
         """The key, by its id."""
-        return Identity("key", key_id_of(self._spki))
+        return Identity("key", key_id_of(self._key.public_key))
 
     def sign(self, statement: Statement) -> Signed:
         """See `Signer.sign`."""
-        return _sign(self._private_key, statement, self._timestamp, public_key=self._spki)
+        return sign_statement(self._key, statement, self._timestamp)
 
 
 class CertificateSigner:
@@ -83,19 +62,31 @@ class CertificateSigner:
         """See `Signer.sign`."""
         private_key = ec.generate_private_key(ec.SECP256R1())
         certificate = self._issue(self._identity, private_key.public_key())
-        return _sign(private_key, statement, self._timestamp, certificate=certificate)
+        return sign_statement(LocalKey(private_key), statement, self._timestamp, certificate=certificate)
 
 
-def _sign(
-    key: ec.EllipticCurvePrivateKey,
-    statement: Statement,
-    timestamp: Timestamper,
-    *,
-    certificate: bytes | None = None,
-    public_key: bytes | None = None,
+def sign_statement(
+    key: KeyHandle, statement: Statement, timestamp: Timestamper, *, certificate: bytes | None = None
 ) -> Signed:
+    """Sign and timestamp a statement with a key, as the DER certificate given or as the key itself.
+
+    Raises:
+        MalformedError: the statement has no signable form.
+        ConfigError: see `KeyHandle.sign_digest`; likewise InfrastructureError.
+    """
+    payload = payload_of(statement)
+    signature = sign(key, pae(PAYLOAD_TYPE, payload))
+    public_key = key.public_key if certificate is None else None
+    return Signed(payload, PAYLOAD_TYPE, signature, certificate, public_key, timestamp(signature))
+
+
+def payload_of(statement: Statement) -> bytes:
+    """Give the bytes to sign.
+
+    Raises:
+        MalformedError: the statement has no signable form, or one that is too long.
+    """
     payload = statement.encode()
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise MalformedError(f"a statement of {len(payload)} bytes, more than the {MAX_PAYLOAD_BYTES} signed")
-    signature = key.sign(pae(PAYLOAD_TYPE, payload), ec.ECDSA(hashes.SHA256()))
-    return Signed(payload, PAYLOAD_TYPE, signature, certificate, public_key, timestamp(signature))
+    return payload

@@ -1,0 +1,1 @@
+"""Signers behind one interface, chosen by URI (`table`); nothing is imported before it is used."""

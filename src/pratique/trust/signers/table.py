@@ -1,0 +1,83 @@
+"""The table of signers: which module opens which scheme. A scheme's module is imported when it is used."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from pratique.errors import UsageError
+from pratique.trust.signers.uri import KeyUri, parse_key_uri
+
+if TYPE_CHECKING:
+    from pratique.trust.signers.port import KeyHandle, Signer, Surroundings
+
+
+class Scheme(NamedTuple):
+    """How keys of one scheme are opened.
+
+    Attributes:
+        module: module of this package; it has `open_key(uri, world) -> KeyHandle` where `raw` is set, else
+            `open_signer(uri, world) -> Signer`.
+        form: how such a URI looks.
+        help: what it is, in a line.
+        raw: whether the scheme gives a P-256 key that signs any digest, not only statements.
+    """
+
+    module: str
+    form: str
+    help: str
+    raw: bool = True
+
+
+SCHEMES: Final = {
+    "file": Scheme("file", "file:PATH", "a P-256 key in a file of yours, encrypted or not"),
+    "embedded": Scheme("embedded", "embedded:ROLE", "a role of the private root, by certificate", raw=False),
+}
+
+
+def open_key(text: str, world: Surroundings) -> KeyHandle:
+    """Open a P-256 key by its URI.
+
+    Raises:
+        UsageError: no such scheme, or one without a P-256 key of its own.
+        ConfigError: the key cannot be used.
+        InfrastructureError: what holds it does not answer.
+    """
+    uri = parse_key_uri(text)
+    scheme = _scheme(uri)
+    if not scheme.raw:
+        usable = ", ".join(name for name, item in SCHEMES.items() if item.raw)
+        raise UsageError(f"{uri}: {uri.scheme} signs statements only", hint=f"take one of: {usable}")
+    handle: KeyHandle = _module(scheme).open_key(uri, world)
+    return handle
+
+
+def open_signer(text: str, world: Surroundings) -> Signer:
+    """Open who signs statements, by its URI.
+
+    Raises:
+        UsageError: no such scheme.
+        ConfigError: the key cannot be used.
+        InfrastructureError: what holds it does not answer.
+    """
+    from pratique.trust.signers.statement import KeySigner  # noqa: PLC0415 - the table itself stays light
+
+    uri = parse_key_uri(text)
+    scheme = _scheme(uri)
+    if scheme.raw:
+        return KeySigner(_module(scheme).open_key(uri, world), world.timestamp)
+    signer: Signer = _module(scheme).open_signer(uri, world)
+    return signer
+
+
+def _scheme(uri: KeyUri) -> Scheme:
+    if uri.scheme not in SCHEMES:
+        forms = ", ".join(item.form for item in SCHEMES.values())
+        raise UsageError(
+            f"no file {uri}, and no keys are called {uri.scheme}:", hint=f"a key is one of: {forms}"
+        )
+    return SCHEMES[uri.scheme]
+
+
+def _module(scheme: Scheme) -> Any:
+    return importlib.import_module(f"pratique.trust.signers.{scheme.module}")
