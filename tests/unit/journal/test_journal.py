@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from pratique.errors import EvidenceInvalidError, InfrastructureError, MalformedError, UsageError
 from pratique.journal.journal import Journal
+from pratique.journal.tiles import Tiles
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.store.atomic import locked
@@ -266,3 +267,19 @@ def test_reindexing_names_a_bundle_that_is_missing(opener: Open, sign: Sign) -> 
     journal.blobs.path(recorded.digest).unlink()
     with pytest.raises(EvidenceInvalidError, match=str(recorded.digest)):
         journal.rebuild_index()
+
+
+def test_tiles_that_do_not_prove_a_batch_give_no_bundle(
+    opener: Open, sign: Sign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = opener()
+    journal.append([sign(0), sign(1)])
+    with monkeypatch.context() as patch:  # a disk that gives back other bytes than were just written
+        patch.setattr(Tiles, "hashes", lambda _, tile: (bytes(32),) * tile.width)
+        with pytest.raises(EvidenceInvalidError, match="the tiles do not prove entries 2 to 3"):
+            journal.append([sign(2), sign(3)])
+    assert len(journal.find()) == 2
+    journal.close()
+    again = opener()
+    assert sorted(ref.index for ref in again.find()) == [0, 1, 2, 3]
+    assert again.verify().size == 4
