@@ -41,6 +41,7 @@ VERBS = {
     "verify": Verb("verify", "Evidence", "Verify one evidence bundle."),
     "gate": Verb("gate", "Decide", "Decide by policy whether an artifact may pass."),
     "explain": Verb("explain", "Decide", "Say why the last decision came out as it did, and the cure."),
+    "policy": Verb("policy", "Decide", "Write a policy, try it, release it."),
     "waive": Verb("waive", "Decide", "Accept a violation for a while, with your own key."),
     "approve": Verb("approve", "Decide", "Agree to a deployment, with your own key."),
     "deploy": Verb("deploy", "Deploy", "Deploy an approved artifact."),

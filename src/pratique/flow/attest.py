@@ -9,7 +9,7 @@ import msgspec
 
 from pratique.errors import EvidenceInvalidError, UsageError
 from pratique.flow.signing import person_signer
-from pratique.model.predicate import APPROVAL, ENROLMENT, SHORT_NAMES
+from pratique.model.predicate import APPROVAL, ENROLMENT, POLICY_RELEASE, SHORT_NAMES
 from pratique.trust.statement import Subject
 from pratique.trust.verify import Verified, verify_bundle
 
@@ -23,6 +23,7 @@ _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]{1,500}\Z")
 _MADE_BY = {
     ENROLMENT: "an administrator runs: pratique trust enrol",
     APPROVAL: "pratique approve --key FILE",
+    POLICY_RELEASE: "pratique policy bundle DIR --key FILE",
 }
 
 

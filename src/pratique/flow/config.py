@@ -10,14 +10,16 @@ from typing import Any, Literal
 import msgspec
 
 from pratique.deploy.quorum import Rule
-from pratique.errors import ConfigError
+from pratique.errors import ConfigError, MalformedError
 from pratique.flow.environment_config import (
     NAME,
     EnvironmentConfig,
     ServiceConfig,
     check_environments,
 )
+from pratique.model.digest import parse_digest
 from pratique.policy.settings import typed
+from pratique.trust.pattern import parse_pattern
 
 FILE_NAME = "pratique.toml"
 _MAX_BYTES = 1024 * 1024
@@ -82,6 +84,26 @@ class ScanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     exploited: str | None = None
 
 
+class BundleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[policy.bundle]`: a signed policy bundle, used instead of anything else; exactly one of path and oci.
+
+    Attributes:
+        path: the archive, as `pratique policy bundle` or `pratique policy pull` wrote it.
+        oci: `oci://HOST/REPOSITORY@sha256:…`, where `pratique policy pull` gets it; nothing else asks there.
+        digest: the policy's digest, as decisions name it.
+        signer: who must have signed it: a pattern over identities, as text or `{issuer, subject}`.
+        trusted_root: trusted root its signature is verified against; absent, the project's own.
+        key: public key of a signer who is not enrolled here.
+    """
+
+    digest: str
+    signer: str | dict[str, str]
+    path: str | None = None
+    oci: str | None = None
+    trusted_root: str | None = None
+    key: str | None = None
+
+
 class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[policy]`: what the project adds to the shipped policy, or another policy altogether.
 
@@ -90,12 +112,14 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         data: rule data over the shipped defaults, for example `{vulns = {threshold = "medium"}}`.
         rules: folder of the project's own Rego files, which can add denials.
         folder: a whole policy instead of the shipped one: `*.rego`, `data.json`, `trust.toml`.
+        bundle: see `BundleConfig`.
     """
 
     profile: Literal["starter", "standard", "high"] | None = None
     data: dict[str, Any] = {}
     rules: str | None = None
     folder: str | None = None
+    bundle: BundleConfig | None = None
 
 
 class ProjectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -203,6 +227,7 @@ def parse_config(table: dict[str, Any], *, what: str) -> Config:
         raise ConfigError(
             f"{what}: policy.folder is a whole policy: put data and rules there, and name no profile"
         )
+    _check_bundle(policy, what)
     if not config.scan.advisories:
         raise ConfigError(f"{what}: scan.advisories is empty, so nothing could ever be found")
     if not NAME.match(config.project.name):
@@ -223,6 +248,21 @@ def _check_build(build: BuildConfig, what: str) -> None:
         raise ConfigError(f"{what}: build.timeout_seconds must be 1 to {_MAX_BUILD_SECONDS}")
 
 
+def _check_bundle(policy: PolicyConfig, what: str) -> None:
+    bundle = policy.bundle
+    if bundle is None:
+        return
+    if policy.data or policy.rules or policy.folder or policy.profile:
+        raise ConfigError(f"{what}: policy.bundle is a whole policy: nothing else of [policy] goes with it")
+    if (bundle.path is None) == (bundle.oci is None):
+        raise ConfigError(f"{what}: [policy.bundle] needs exactly one of path, oci")
+    try:
+        parse_digest(bundle.digest)
+    except MalformedError as error:
+        raise ConfigError(f"{what}: policy.bundle.digest: {error.message}", hint=error.hint) from error
+    parse_pattern(bundle.signer, what=f"{what}: policy.bundle.signer")
+
+
 _TABLES = (
     Config,
     ProjectConfig,
@@ -231,6 +271,7 @@ _TABLES = (
     ScanConfig,
     AdvisoryConfig,
     PolicyConfig,
+    BundleConfig,
     EnvironmentConfig,
     Rule,
     ServiceConfig,

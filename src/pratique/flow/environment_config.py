@@ -17,7 +17,7 @@ from pratique.model.digest import Digest
 NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?\Z")
 _MAX_QUALIFIED = 63  # PROJECT.ENVIRONMENT, as records name it
 _MAX_HOURS = int(MAX_VALIDITY.total_seconds()) // 3600
-_OURS = frozenset({"trust", "blobs", "journal", "advisories", "work", "turns", "index.sqlite"})
+_OURS = frozenset({"trust", "blobs", "journal", "advisories", "policies", "work", "turns", "index.sqlite"})
 
 
 class ServiceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

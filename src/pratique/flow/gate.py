@@ -9,7 +9,7 @@ import msgspec
 from pratique.errors import EvidenceInvalidError
 from pratique.flow.artifact import artifacts_of
 from pratique.flow.evidence import Gathered, for_policy, gather, newest
-from pratique.flow.policy import policy_of
+from pratique.flow.policy import policy_notice, policy_of
 from pratique.flow.progress import Outcome
 from pratique.flow.waivers import with_waivers
 from pratique.model import predicate
@@ -39,7 +39,8 @@ class Decided(msgspec.Struct, frozen=True):
         evidence: the VSA's evidence digest.
         decision: the result in full, as of now.
         gathered: the evidence that was looked at.
-        note: what a person should know besides: that the bytes were changed since they were built.
+        note: what a person should know besides: that the bytes were changed since they were built, or that
+            the policy is about to expire.
     """
 
     evidence: Digest
@@ -68,8 +69,8 @@ def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
     if not gated.decision.allowed:
         outcome = Outcome.REFUSED
     workspace.progress.end(outcome, verdict_line(gated.decision))
-    note = _changed_since(workspace, project, artifact, gathered)
-    return Decided(decided, gated.decision, gathered, note)
+    notes = (_changed_since(workspace, project, artifact, gathered), policy_notice(workspace, project))
+    return Decided(decided, gated.decision, gathered, "; ".join(note for note in notes if note))
 
 
 def verdict_line(decision: Decision) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pratique.flow.policy_release import release_in_force
 from pratique.policy.bundle import PolicyBundle, load_bundle
 from pratique.policy.shipped import DEFAULT_PROFILE, shipped_bundle
+from pratique.policy.suite.source import load_source
 
 if TYPE_CHECKING:
     from pratique.flow.config import Project
@@ -17,13 +19,27 @@ def policy_of(workspace: Workspace, project: Project) -> PolicyBundle:
 
     Raises:
         ConfigError: the project's data or rules do not hold up.
+        EvidenceInvalidError: the project's bundle is unsigned, expired, or not the one it pins.
     """
     policy = project.config.policy
+    if policy.bundle:
+        return release_in_force(workspace, project, policy.bundle).bundle
     if policy.folder:
         return load_bundle(project.path(policy.folder))
-    return shipped_bundle(
-        policy.profile or DEFAULT_PROFILE,
-        data=policy.data,
-        requirements={"trust_domain": workspace.authority.trust_domain},
-        rules=project.path(policy.rules) if policy.rules else None,
-    )
+    profile, trust_domain = policy.profile or DEFAULT_PROFILE, workspace.authority.trust_domain
+    if policy.rules:
+        rules = project.path(policy.rules)
+        return load_source(rules, profile=profile, trust_domain=trust_domain, data=policy.data)
+    return shipped_bundle(profile, data=policy.data, requirements={"trust_domain": trust_domain})
+
+
+def policy_notice(workspace: Workspace, project: Project) -> str:
+    """Say so when the policy in force is about to expire; nothing otherwise.
+
+    Raises:
+        EvidenceInvalidError: as `policy_of`.
+    """
+    bundle = project.config.policy.bundle
+    if bundle is None:
+        return ""
+    return release_in_force(workspace, project, bundle).release.notice(workspace.clock())

@@ -21,6 +21,7 @@ DEPLOYMENT: Final = f"{_OWN}/deployment/v1"
 ENROLMENT: Final = f"{_OWN}/enrolment/v1"
 AUDIT_SEAL: Final = f"{_OWN}/audit-seal/v1"
 WAIVER: Final = f"{_OWN}/waiver/v1"
+POLICY_RELEASE: Final = f"{_OWN}/policy-release/v1"
 TEE_RESULT: Final = f"{_OWN}/tee-result/v1"
 
 SHORT_NAMES: Final = {
@@ -36,6 +37,7 @@ SHORT_NAMES: Final = {
     "enrolment": ENROLMENT,
     "audit-seal": AUDIT_SEAL,
     "waiver": WAIVER,
+    "policy-release": POLICY_RELEASE,
     "tee-result": TEE_RESULT,
 }
 _BY_URI: Final = {uri: name for name, uri in SHORT_NAMES.items()}

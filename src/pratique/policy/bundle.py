@@ -31,6 +31,7 @@ BUNDLE_SCHEMA: Final = "https://pratique.dev/policy-bundle/v1"
 OWN_PACKAGE: Final = "pratique"
 DATA_FILE: Final = "data.json"
 TRUST_FILE: Final = "trust.toml"
+TEST_SUFFIX: Final = "_test.rego"
 _MAX_FILE: Final = 1024 * 1024
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*\.rego\Z")
 
@@ -115,6 +116,8 @@ def make_bundle(modules: Mapping[str, str], data: Any, requirements: Any) -> Pol
 def load_bundle(folder: Path) -> PolicyBundle:
     """Load a whole policy from a folder (I/O): `*.rego`, `data.json`, `trust.toml`; nothing is inherited.
 
+    Its tests (`*_test.rego`) stay outside: they decide nothing.
+
     Raises:
         ConfigError: a file missing or malformed.
     """
@@ -138,7 +141,7 @@ def read_modules(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder of rules")
     found = {}
-    for path in sorted(folder.glob("*.rego")):
+    for path in sorted(path for path in folder.glob("*.rego") if not path.name.endswith(TEST_SUFFIX)):
         if not _FILE_NAME.match(path.name):
             raise ConfigError(f"{path}: rule files are named with letters, digits, '.', '_' and '-'")
         try:

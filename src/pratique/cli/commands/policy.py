@@ -1,0 +1,150 @@
+"""`pratique policy`: write a policy, try it, release it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pratique.cli.commands.policy_release import bundle
+from pratique.cli.session import Session, session_options
+from pratique.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from pratique.flow.policy_source import Surroundings
+
+# The names of pratique.policy.shipped, which need not be loaded to print help; a test compares.
+PROFILES = ("starter", "standard", "high")
+profile_option = click.option(
+    "--profile",
+    type=click.Choice(PROFILES),
+    help="Shipped profile that a folder adds to.  [default: the project's]",
+)
+
+
+@click.group("policy")
+def command() -> None:
+    """Write a policy, try it, release it."""
+
+
+command.add_command(bundle)
+
+
+def surroundings(session: Session) -> Surroundings:
+    """Take the project and the state directory as far as there are any; much can be done without."""
+    from pratique.flow.config import find_file  # noqa: PLC0415 - pulls in msgspec
+    from pratique.flow.policy_source import Surroundings  # noqa: PLC0415 - pulls in cryptography
+
+    project = session.project if find_file(session.folder) else None
+    workspace = session.workspace() if (session.home / "trust").is_dir() else None
+    return Surroundings(session.folder, workspace, project)
+
+
+@command.command("init")
+@click.argument("target", metavar="[FOLDER]", type=click.Path(path_type=Path), default=Path("policy"))
+@click.option("--dry-run", is_flag=True, help="Say what would be written, and write nothing.")
+@session_options
+def init(session: Session, *, target: Path, dry_run: bool) -> None:
+    """Write a source folder to start from (by default ./policy): a rule, its test, its data.
+
+    Nothing that is there already is touched.
+    """
+    from pratique.flow.policy_init import init_policy  # noqa: PLC0415 - pulls in msgspec
+
+    files = init_policy(session.folder / target, dry_run=dry_run)
+
+    def human() -> None:
+        for file in files:
+            click.echo(f"{'would write' if dry_run else 'wrote'} {file}")
+        click.echo(
+            f'next: in pratique.toml, under [policy]: rules = "{target}"; then pratique policy test {target}'
+        )
+
+    session.emit({"files": [str(file) for file in files], "written": not dry_run}, human)
+
+
+@command.command("check")
+@click.argument("policy", default=".")
+@profile_option
+@click.option(
+    "--sarif", type=click.Path(dir_okay=False, path_type=Path), help="Also write the problems as SARIF."
+)
+@session_options
+def check(session: Session, *, policy: str, profile: str | None, sarif: Path | None) -> int:
+    """Find what is wrong with POLICY (a folder, or whatever else names one) without any evidence.
+
+    Gives all problems at once, each with its file and line. Exit code 2 where one of them is an error.
+    """
+    from pratique.flow.policy_source import policy_meant  # noqa: PLC0415 - pulls in cryptography
+    from pratique.policy.engine.regorus import RegorusEngine  # noqa: PLC0415
+    from pratique.policy.suite.check import check_bundle, check_source  # noqa: PLC0415
+
+    around = surroundings(session)
+    path = session.folder / policy
+    if path.is_dir():
+        found = check_source(
+            path, RegorusEngine(), profile=profile or around.profile, trust_domain=around.trust_domain
+        )
+    else:
+        found = check_bundle(policy_meant(policy, around).bundle, RegorusEngine())
+    if sarif is not None:
+        from pratique.policy.suite.sarif import encode_problems  # noqa: PLC0415 - who does not ask does not pay
+        from pratique.store.atomic import write_atomic  # noqa: PLC0415
+
+        write_atomic(sarif, encode_problems(found), mode=0o644)
+    errors = sum(problem.level == "error" for problem in found)
+    body = {
+        "policy": policy,
+        "errors": errors,
+        "warnings": len(found) - errors,
+        "problems": [
+            {
+                "file": item.file,
+                "line": item.line,
+                "level": item.level,
+                "rule": item.rule,
+                "message": item.message,
+            }
+            for item in found
+        ],
+    }
+
+    def human() -> None:
+        for problem in found:
+            click.echo(str(problem))
+        click.echo(f"{policy}: {_counted(errors, 'error')}, {_counted(len(found) - errors, 'warning')}")
+
+    session.emit(body, human)
+    return ExitCode.USAGE if errors else ExitCode.PASSED
+
+
+def _counted(count: int, word: str) -> str:
+    return f"{count} {word}{'' if count == 1 else 's'}"
+
+
+def parse_data(settings: tuple[str, ...]) -> dict[str, object]:
+    """Take `a.b=VALUE` from the command line as nested rule data; a value that is no JSON is text.
+
+    Raises:
+        UsageError: no `=`, or a path that goes through a value.
+    """
+    import json  # noqa: PLC0415 - few verbs take settings
+
+    table: dict[str, object] = {}
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals or not all(path.split(".")):
+            raise UsageError(f"--data {setting!r} is no KEY=VALUE", hint="--data vulns.threshold=medium")
+        *parents, last = path.split(".")
+        below: dict[str, object] = table
+        for parent in parents:
+            found = below.setdefault(parent, {})
+            if not isinstance(found, dict):
+                raise UsageError(f"--data {setting!r}: {parent} has a value already")
+            below = found
+        try:
+            below[last] = json.loads(text)
+        except ValueError:
+            below[last] = text
+    return table

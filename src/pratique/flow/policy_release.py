@@ -1,0 +1,163 @@
+"""Accepting a released policy: signed by whom the project names, unexpired, the digest pinned."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pratique.errors import ConfigError, EvidenceInvalidError
+from pratique.flow.policy_archive import MAX_ARCHIVE_BYTES, Packed, unpack
+from pratique.model.digest import Digest, parse_digest
+from pratique.model.predicate import POLICY_RELEASE
+from pratique.policy.bundle import PolicyBundle
+from pratique.policy.distribution.release import PolicyRelease, parse_release
+from pratique.trust.bundle import key_id_of
+from pratique.trust.identity import EnrolledKey
+from pratique.trust.keys import load_public_key
+from pratique.trust.pattern import IdentityPattern, parse_pattern
+from pratique.trust.verify import verify_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pratique.flow.config import BundleConfig, Project
+    from pratique.flow.workspace import Workspace
+    from pratique.trust.root import TrustedRoot
+    from pratique.trust.verify import Verified
+
+_SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which releases are accepted.
+
+    Attributes:
+        root: what their signatures are verified against.
+        keys: keys of people who may sign, by id.
+        signer: who must have signed; None where a person only looks.
+        digest: the policy it must be; None where any of the signer's will do.
+    """
+
+    root: TrustedRoot
+    keys: Mapping[str, EnrolledKey]
+    signer: IdentityPattern | None
+    digest: Digest | None
+
+
+class Release(msgspec.Struct, frozen=True, kw_only=True):
+    """A release that was accepted.
+
+    Attributes:
+        bundle: the policy.
+        release: what its signer says about it.
+        verified: the signature.
+        manifest: digest of the OCI manifest that carries it.
+    """
+
+    bundle: PolicyBundle
+    release: PolicyRelease
+    verified: Verified
+    manifest: Digest
+
+
+def accept(packed: Packed, accepted: Accepted, *, at: datetime, what: str) -> Release:
+    """Verify a release in full before anything of it is used (pure).
+
+    1. the policy is the one pinned;
+    2. the signature verifies against the root, and is by the signer named;
+    3. the statement is a policy release about exactly this policy;
+    4. it has not expired at `at`;
+    5. the policy itself parses, in its canonical form.
+
+    Raises:
+        EvidenceInvalidError: any of it does not hold; the message says which.
+    """
+    digest = packed.artifact.policy.digest
+    if accepted.digest is not None and not digest.matches(accepted.digest):
+        raise EvidenceInvalidError(
+            f"{what}: it holds policy {digest}, where {accepted.digest} is pinned",
+            hint="look what changed before you pin another: pratique policy diff",
+        )
+    verified = verify_bundle(packed.signature, accepted.root, keys=accepted.keys)
+    if accepted.signer is not None and not accepted.signer.matches(verified.signer):
+        raise EvidenceInvalidError(
+            f"{what}: signed by {verified.signer}, where {accepted.signer} must sign",
+            hint="if that signer is right, name it: signer, of [policy.bundle] in pratique.toml",
+        )
+    statement = verified.statement
+    if statement.predicate_type != POLICY_RELEASE:
+        raise EvidenceInvalidError(f"{what}: what is signed is no policy release: {statement.predicate_type}")
+    if digest.digest_set not in [{"sha256": item.digest.get("sha256")} for item in statement.subjects]:
+        raise EvidenceInvalidError(f"{what}: what is signed is about another policy than {digest}")
+    release = parse_release(statement.predicate)
+    release.check_in_force(at)
+    bundle = PolicyBundle.parse(packed.policy)
+    return Release(
+        bundle=bundle, release=release, verified=verified, manifest=packed.artifact.descriptor.digest
+    )
+
+
+def accepted_by(workspace: Workspace, project: Project, config: BundleConfig) -> Accepted:
+    """Say which releases a project's `[policy.bundle]` accepts.
+
+    Raises:
+        ConfigError: its root, key, pattern or digest does not hold up.
+    """
+    what = "[policy.bundle]"
+    root, keys = workspace.root, dict(workspace.community.keys)
+    if config.trusted_root is not None:
+        from pratique.trust.authority.init import load_root  # noqa: PLC0415 - few projects have a second root
+
+        root, keys = load_root(project.path(config.trusted_root)), {}
+    if config.key is not None:
+        spki = load_public_key(project.path(config.key))
+        keys[key_id_of(spki)] = EnrolledKey(spki, "the policy's publisher", _SINCE_EVER)
+    return Accepted(
+        root=root,
+        keys=keys,
+        signer=parse_pattern(config.signer, what=f"{what}: signer"),
+        digest=parse_digest(config.digest),
+    )
+
+
+def release_in_force(workspace: Workspace, project: Project, config: BundleConfig) -> Release:
+    """Load the release that a project pins, and verify it as of now.
+
+    Raises:
+        ConfigError: it is not there.
+        EvidenceInvalidError: it is not accepted; nothing is decided then.
+    """
+    path = bundle_file(workspace, project, config)
+    packed = unpack(read_archive(path), str(path))
+    return accept(packed, accepted_by(workspace, project, config), at=workspace.clock(), what=str(path))
+
+
+def bundle_file(workspace: Workspace, project: Project, config: BundleConfig) -> Path:
+    """Say where a project's pinned release is: the file it names, or where `policy pull` puts it."""
+    if config.path is not None:
+        return project.path(config.path)
+    return pulled_file(workspace.home, parse_digest(config.digest))
+
+
+def pulled_file(home: Path, digest: Digest) -> Path:
+    """Say where a pulled release is kept, by its policy's digest."""
+    return home / "policies" / f"{digest.hex}.tar"
+
+
+def read_archive(path: Path) -> bytes:
+    """Read an archive, no further than one may be long.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(MAX_ARCHIVE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: the policy bundle cannot be read: {error.strerror}",
+            hint="fetch it with: pratique policy pull" if path.parent.name == "policies" else "",
+        ) from error

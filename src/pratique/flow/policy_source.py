@@ -1,0 +1,95 @@
+"""Which policy a person means: a folder, a file, a digest, a shipped profile, or the one in force."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from pratique.errors import ConfigError, EvidenceInvalidError, UsageError
+from pratique.flow.policy import policy_of
+from pratique.flow.policy_archive import unpack
+from pratique.flow.policy_release import read_archive
+from pratique.model.digest import parse_digest
+from pratique.policy.bundle import PolicyBundle
+from pratique.policy.shipped import DEFAULT_PROFILE, shipped_bundle
+from pratique.policy.suite.source import load_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pratique.flow.config import Project
+    from pratique.flow.workspace import Workspace
+
+CURRENT: Final = "current"
+_SHIPPED: Final = "shipped:"
+_WAYS: Final = "a folder, a bundle file, sha256:<hex>, shipped:PROFILE, or: current"
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """Where a command runs, and what there is: perhaps a state directory, perhaps a project."""
+
+    folder: Path
+    workspace: Workspace | None
+    project: Project | None
+
+    @property
+    def trust_domain(self) -> str:
+        """Whose identities the shipped policy's roles mean."""
+        return self.workspace.authority.trust_domain if self.workspace else "pratique.local"
+
+    @property
+    def profile(self) -> str:
+        """Which profile of the shipped policy a source folder adds to, where nobody says."""
+        return (self.project.config.policy.profile if self.project else None) or DEFAULT_PROFILE
+
+
+class Meant(msgspec.Struct, frozen=True):
+    """A policy, and what to call it."""
+
+    name: str
+    bundle: PolicyBundle
+
+
+def policy_meant(reference: str, around: Surroundings, *, profile: str | None = None) -> Meant:
+    """Find the policy that a reference means; nothing about its signature is said.
+
+    Args:
+        reference: see `_WAYS`; a file is an archive of `policy bundle`, or a bundle's canonical JSON.
+        around: where the command runs.
+        profile: for a folder that adds to the shipped policy.
+
+    Raises:
+        UsageError: it means nothing here.
+        ConfigError, EvidenceInvalidError: what it means does not hold up.
+    """
+    if reference == CURRENT:
+        if around.workspace is None or around.project is None:
+            raise UsageError("there is no policy in force: no project or no state directory here")
+        return Meant(CURRENT, policy_of(around.workspace, around.project))
+    if reference.startswith(_SHIPPED):
+        bundle = shipped_bundle(
+            reference.removeprefix(_SHIPPED), requirements={"trust_domain": around.trust_domain}
+        )
+        return Meant(reference, bundle)
+    if re.match(r"sha256:[0-9a-f]{64}\Z", reference):
+        if around.workspace is None:
+            raise UsageError(f"{reference}: there is no state directory here to look it up in")
+        return Meant(reference, PolicyBundle.parse(around.workspace.blobs.get(parse_digest(reference))))
+    path = around.folder / reference
+    if path.is_dir():
+        bundle = load_source(path, profile=profile or around.profile, trust_domain=around.trust_domain)
+        return Meant(reference, bundle)
+    if not path.exists():
+        raise UsageError(f"{reference}: neither a folder nor a file", hint=f"name {_WAYS}")
+    return Meant(reference, _read(path))
+
+
+def _read(path: Path) -> PolicyBundle:
+    data = read_archive(path)
+    try:
+        policy = data if data.startswith(b"{") else unpack(data, str(path)).policy
+        return PolicyBundle.parse(policy)
+    except ConfigError as error:  # a bundle is not the reader's own file to correct
+        raise EvidenceInvalidError(f"{path}: {error.message}", hint=error.hint) from error

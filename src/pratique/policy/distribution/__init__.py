@@ -1,0 +1,1 @@
+"""How a policy travels: what its release says, and which releases a project accepts."""

@@ -1,0 +1,1 @@
+"""Working on a policy: its source folder, what can be known of it without evidence, its tests."""
