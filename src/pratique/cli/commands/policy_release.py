@@ -22,7 +22,11 @@ from pratique.model.clock import format_time
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), required=True,
               help="Last day, in UTC, on which it decides.")  # fmt: skip
 @click.option("--profile", help="Shipped profile that the folder adds to.  [default: the project's]")
-@click.option("--key", metavar="KEY", help="Your private key: a file, or a key URI (docs/signing.md).  [default: the trust root's administrator signs]")
+@click.option(
+    "--key",
+    metavar="KEY",
+    help="Your private key, a file or a key URI (docs/signing.md).  [default: the administrator's]",
+)
 @session_options
 def bundle(
     session: Session,

@@ -29,6 +29,7 @@ _PLACE: Final = re.compile(
 )
 _NOT_CODE: Final = re.compile(r'(?P<text>"(?:[^"\\\n]|\\.)*+"|`[^`]*`)|#[^\n]*')
 _DATA: Final = re.compile(r"\bdata\.rule_data\.(\w+)(?:\.(\w+))?")
+_MARK: Final = re.compile(r"#[ \t]*METADATA[ \t\r]*\Z")
 _LITERAL: Final = re.compile(r'"code":\s*"([^"\\]*)"')
 
 
@@ -111,20 +112,20 @@ def _metadata(file: str, source: str, *, own: bool) -> Iterator[Problem]:
 
 
 def _blank(lines: list[str], number: int) -> bool:
-    """Take the METADATA block around a line out, so that the next one can be read."""
+    """Put a sound METADATA block in the place of the one around a line, so that the next one can be read."""
     start = number - 1
-    while start >= 0 and lines[start].strip() != "# METADATA":
+    while start >= 0 and not _MARK.match(lines[start]):
         if not lines[start].startswith("#"):
             return False
         start -= 1
     if start < 0:
         return False
-    while start < len(lines) and lines[start].startswith("#"):
-        lines[start] = ""
-        start += 1
-    # What is left must still declare something, or that would be the next complaint.
-    lines += ["", "# METADATA", "# title: taken out", "# custom:", f"#   short_name: taken-out-{number}"]
-    return True
+    block = [f"# {{title: taken out, custom: {{short_name: taken-out-{number}}}}}"]
+    for at in range(start + 1, len(lines)):
+        if not lines[at].startswith("#"):
+            break
+        lines[at] = block.pop() if block else "#"
+    return not block
 
 
 def _whole(folder: Path, engine: Engine, profile: str, trust_domain: str) -> Iterator[Problem]:

@@ -10,7 +10,7 @@ import rego.v1
 #   short_name: refused
 #   severity: high
 #   needs: sbom
-#   solution: Replace the component, then build and scan again: pratique ship
+#   solution: "Replace the component, then build and scan again: pratique ship"
 #   controls: [SSDF:PW.4.4]
 deny contains finding if {
 	some item in input.evidence.sbom
