@@ -7,8 +7,6 @@ line is reached, and what costs an engine without limits its time or memory.
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from typing import Any
 
 import policy_scenario as s
@@ -16,7 +14,6 @@ import pytest
 
 from pratique.policy.bundle import PolicyBundle, make_bundle
 from pratique.policy.decision import Decision, Status
-from pratique.policy.engine import regorus
 from pratique.policy.engine.builtins import ARITY
 from pratique.policy.engine.port import EngineError, Limits, Module
 from pratique.policy.engine.regorus import RegorusEngine
@@ -202,42 +199,3 @@ def _error_of(source: str) -> str:
     except EngineError as error:
         return error.message
     return ""
-
-
-@pytest.mark.parametrize("statement", ["open('/etc/passwd')", "socket.socket()", "os.pipe()"])
-def test_the_worker_can_open_nothing_once_it_gave_up_its_rights(statement: str) -> None:
-    program = (
-        f"import socket, os, sys; sys.path[:0] = {regorus._import_path()!r}\n"
-        "from pratique.policy.engine.worker import _give_up_rights\n"
-        f"_give_up_rights(1 << 29, 5)\ntry:\n    {statement}\n"
-        "except OSError as error:\n    sys.exit(0 if error.errno == 24 else 1)\nsys.exit(2)"
-    )
-    done = subprocess.run([sys.executable, "-I", "-c", program], check=False, close_fds=True)
-    assert done.returncode == 0
-
-
-WORKERS = {
-    "silence": ("", "cut short"),
-    "a cut answer": ("import sys; sys.stdout.write('\\0\\0\\0\\x09{')", "cut short"),
-    "a second answer": ("import sys; sys.stdout.write('\\0\\0\\0\\x02{}{}')", "cut short"),
-    "no rules": ("import sys; sys.stdout.write('\\0\\0\\0\\x02{}')", "no rules were evaluated"),
-    "no JSON": ("import sys; sys.stdout.write('\\0\\0\\0\\x02xx')", "cannot be read"),
-    "another shape": ("import sys; sys.stdout.write('\\0\\0\\0\\x0a{\"sets\":1}')", "cannot be read"),
-    "a failure": ("import sys; sys.stdout.write('\\0\\0\\0\\x02{}'); sys.exit(3)", "status 3"),
-    "a signal": ("import os; os.kill(os.getpid(), 11)", "signal 11"),
-    "a flood": ("import os\nwhile True: os.write(1, b'x' * 65536)", "wrote more than"),
-    "sleep": ("import time; time.sleep(60)", "longer than"),
-    "sleep after closing": ("import os, time; os.close(1); time.sleep(60)", "did not end"),
-}
-
-
-@pytest.mark.parametrize("name", WORKERS)
-def test_a_worker_gone_wrong_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
-    source, expected = WORKERS[name]
-    worker = tmp_path / "worker.py"
-    worker.write_text(source)
-    monkeypatch.setattr(regorus, "_WORKER", worker)
-    with pytest.raises(EngineError, match=expected):
-        RegorusEngine(Limits(wall_seconds=1, output_bytes=100_000)).evaluate(
-            {"a.rego": Module(source="package a\ndeny contains 1")}, {}, {}
-        )

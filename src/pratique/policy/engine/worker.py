@@ -1,162 +1,138 @@
-"""The engine's process: reads one request from standard input, answers on standard output, ends.
+"""The engine's process: loads one policy, then answers each request in a process of its own.
 
-Run as `python -I -S worker.py <memory bytes> <CPU seconds> <output bytes> <import path>…`, with an empty
-environment. It loads what it needs, gives up the right to open files, sockets and processes (RLIMIT_NOFILE,
-RLIMIT_NPROC, RLIMIT_FSIZE), and only then looks at the request. Frames are four bytes of big-endian length,
-then JSON.
+Run as `python -I -S worker.py <memory bytes> <CPU seconds> <output bytes> <control descriptor> <import
+path>…`, with an empty environment. It imports what it needs, gives up its rights (see `confine`), and only
+then reads the policy from standard input: parses it, checks it, and keeps the parsed engine. Each request
+after that is answered by a fork, which gives up what is left, answers on standard output and ends. So a
+decision starts from the policy as parsed, whatever the one before did, and its processor time counts from
+zero. The process that lives on reads nothing of any request.
 
-Whatever goes wrong is an `error` in the answer; a worker that dies instead is the parent's to notice. A
-panic in the engine's Rust code arrives as an exception outside Python's `Exception` tree, hence
-`BaseException` below.
+Frames are four bytes of big-endian length, then JSON. A request is a frame of rule data and one of input.
+After each answer whoever asked is told `.` on the control descriptor, which no fork holds: the answer is
+complete, and the process that gave it is gone.
+
+Whatever goes wrong is an `error` in the answer; a fork that dies instead takes this process with it, for the
+parent to notice. A panic in the engine's Rust code arrives as an exception outside Python's `Exception`
+tree, hence `BaseException` below.
 """
 
 from __future__ import annotations
 
 import json
-import resource
+import os
+import select
+import signal
 import struct
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-# Descriptors 0-2 exist already; one more would be a file, a socket or a pipe.
-_DESCRIPTORS = 3
-_MAX_COLUMNS = 1024
-_MESSAGE = 1000
-_SHOWN = 200
-# What the engine says in place of a value; a rule that is this very string fails just the same.
-_UNDEFINED = '"<undefined>"'
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# The process that lives on only forks and waits; its own time is for loading the policy.
+_LIFETIME_CPU = 120
+_STANDARD_DESCRIPTORS = 3
 
 
 def main(arguments: list[str]) -> int:
-    """Answer one request."""
-    memory, cpu, output = (int(text) for text in arguments[:3])
-    sys.path[:0] = arguments[3:]
+    """Load a policy, and answer requests until nobody can ask any more."""
+    memory, cpu, output, control = (int(text) for text in arguments[:4])
+    sys.path[:0] = arguments[4:]
     import regorus  # noqa: PLC0415 - not before the import path is set, and not after files are out of reach
 
-    from pratique.policy.engine import rego_check  # noqa: PLC0415
+    from pratique.policy.engine import confine, rego_check, rego_run  # noqa: PLC0415
 
-    _give_up_rights(memory, cpu)
-    try:
-        answer = _answer(regorus, rego_check, json.loads(_read(sys.stdin.buffer)))
-    except rego_check.RegoError as error:
-        answer = _error(error.phase, str(error))
-    except BaseException as error:  # noqa: BLE001 - see the module's description
-        answer = _error("eval", _first_lines(error))
-    data = json.dumps(answer).encode()
-    if len(data) > output:
-        data = json.dumps(_error("limit", f"the rules' findings are larger than {output} bytes")).encode()
-    sys.stdout.buffer.write(struct.pack(">I", len(data)) + data)
-    sys.stdout.buffer.flush()
+    confine.limit(cpu=_LIFETIME_CPU, fsize=0, core=0, nofile=control + 3, **{"as": memory})
+    isolation = ["no-new-privileges"] if confine.no_new_privileges() else []
+    isolation += ["seccomp"] if confine.allow_only(confine.COMPUTE, confine.SUPERVISE) else []
+
+    policy: Any = None
+
+    def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        try:
+            return work()
+        except rego_check.RegoError as error:
+            return _error(error.phase, str(error))
+        except BaseException as error:  # noqa: BLE001 - see the module's description
+            return _error("eval", rego_run.first_lines(error))
+
+    def load() -> dict[str, Any]:
+        nonlocal policy
+        policy = rego_run.Policy(regorus, json.loads(_read()))
+        return {}
+
+    def answer() -> dict[str, Any]:
+        return {"isolation": isolation, **policy.answer(_read().decode(), _read().decode())}
+
+    loaded = attempt(load)
+    _write(loaded, output)
+    os.write(control, b".")
+    while not loaded and _asked():
+        own = os.getpid()
+        child = os.fork()
+        if child == 0:
+            os.close(control)
+            confine.die_with(own)
+            confine.limit(cpu=cpu, nproc=0, nofile=_STANDARD_DESCRIPTORS)
+            confine.allow_only(confine.COMPUTE)
+            _write(attempt(answer), output)
+            os._exit(0)
+        _await(child)
+        os.write(control, b".")
     return 0
 
 
-def _give_up_rights(memory: int, cpu: int) -> None:
-    for kind, limit in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_CPU, cpu),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, _DESCRIPTORS),
-        (resource.RLIMIT_NPROC, 0),
-    ):
-        hard = resource.getrlimit(kind)[1]
-        value = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-        resource.setrlimit(kind, (value, value))
+def _asked() -> bool:
+    """Wait for a request; false when the other end is gone."""
+    poller = select.poll()
+    poller.register(0, select.POLLIN)
+    return not poller.poll()[0][1] & (select.POLLHUP | select.POLLERR)
 
 
-def _answer(regorus: Any, rego_check: Any, request: dict[str, Any]) -> dict[str, Any]:
-    engine = regorus.Engine()
-    engine.set_enable_coverage(request["kind"] == "test")
-    for name, module in sorted(request["modules"].items()):
-        try:
-            engine.set_rego_v0(module["rego"] == "v0")
-            engine.add_policy(name, module["source"])
-        except BaseException as error:  # noqa: BLE001 - see the module's description
-            return _error("compile", _first_lines(error))
-    trees = json.loads(engine.get_ast_as_json())
-    engine.add_data_json(json.dumps({"rule_data": request["data"]}))
-    if request["kind"] == "test":
-        return _tested(engine, rego_check.check_tests(trees), set(request["modules"]))
-    engine.set_input_json(json.dumps(request["input"]))
-    return _evaluated(engine, rego_check.check(trees))
-
-
-def _evaluated(engine: Any, entries: list[tuple[str, str]]) -> dict[str, Any]:
-    sets = []
-    for package, name in entries:
-        value = json.loads(engine.eval_rule_as_json(f"data.{package}.{name}"))
-        if not isinstance(value, list):
-            return _error("eval", f"{package}.{name} is not a set of findings")
-        sets.append({"package": package, "name": name, "members": value})
-    return {"sets": sets}
-
-
-def _tested(engine: Any, tests: list[Any], files: set[str]) -> dict[str, Any]:
-    """Run each test on a copy of the engine; a line counts as covered if any test covered it."""
-    results = []
-    covered: dict[str, set[int]] = {file: set() for file in files}
-    lines: dict[str, set[int]] = {file: set() for file in files}
-    for test in tests:
-        fresh = engine.clone()
-        outcome, message = _outcome(fresh, test)
-        report = json.loads(fresh.get_coverage_report_as_json())
-        for file in report["files"]:
-            covered[file["path"]].update(file["covered"])
-            lines[file["path"]].update(file["covered"], file["not_covered"])
-        if outcome == "fail":
-            message += _unreached(report, test)
-        results.append({**test._asdict(), "outcome": outcome, "message": message})
-    coverage = {
-        file: {"covered": sorted(covered[file]), "not_covered": sorted(lines[file] - covered[file])}
-        for file in files
-    }
-    return {"results": results, "coverage": coverage}
-
-
-def _outcome(engine: Any, test: Any) -> tuple[str, str]:
-    if test.name.startswith("todo_"):
-        return "skipped", ""
-    try:
-        value = engine.eval_rule_as_json(f"data.{test.package}.{test.name}")
-    except BaseException as error:  # noqa: BLE001 - see the module's description
-        return "error", _first_lines(error)
-    if value == "true":
-        return "pass", ""
-    return "fail", "undefined" if value == _UNDEFINED else f"{value[:_SHOWN]}, not true"
-
-
-def _unreached(report: dict[str, Any], test: Any) -> str:
-    """Name the first line of a test that was not evaluated: the condition before it is the false one."""
-    missed = [
-        line
-        for file in report["files"]
-        if file["path"] == test.file
-        for line in file["not_covered"]
-        if test.line <= line <= test.last_line
-    ]
-    return f"; line {min(missed)} was not reached" if missed else ""
+def _await(child: int) -> None:
+    """Wait for a fork's end, and end the same way if it was a bad one, or if nobody waits for its answer."""
+    poller = select.poll()
+    descriptor = os.pidfd_open(child)
+    poller.register(descriptor, select.POLLIN)
+    poller.register(0, 0)
+    if any(event != select.POLLIN for _, event in poller.poll()):
+        os.kill(child, signal.SIGKILL)
+    os.close(descriptor)
+    status = os.waitpid(child, 0)[1]
+    if os.WIFSIGNALED(status):
+        os.kill(os.getpid(), os.WTERMSIG(status))
+    if status:
+        os._exit(os.waitstatus_to_exitcode(status))
 
 
 def _error(phase: str, message: str) -> dict[str, Any]:
     return {"error": {"phase": phase, "message": message}}
 
 
-def _first_lines(error: BaseException) -> str:
-    """Keep what an engine's message says, without the stack trace that differs from machine to machine."""
-    text = str(error).split("Stack backtrace")[0]
-    lines = [line.strip() for line in text.splitlines()]
-    kept = [
-        line.removeprefix("--> ").removeprefix("error: ")
-        for line in lines
-        if line.startswith(("-->", "error:"))
-    ]
-    return (": ".join(kept) or " ".join(text.split()) or type(error).__name__)[:_MESSAGE]
+def _read() -> bytes:
+    (length,) = struct.unpack(">I", _exactly(4))
+    return _exactly(length)
 
 
-def _read(stream: Any) -> bytes:
-    (length,) = struct.unpack(">I", stream.read(4))
-    data: bytes = stream.read(length)
-    return data
+def _exactly(count: int) -> bytes:
+    """Read without a buffer that could hold back a part of the next request."""
+    chunks = []
+    while count:
+        chunk = os.read(0, count)
+        if not chunk:
+            os._exit(0)
+        chunks.append(chunk)
+        count -= len(chunk)
+    return b"".join(chunks)
+
+
+def _write(answer: dict[str, Any], output: int) -> None:
+    data = json.dumps(answer).encode()
+    if len(data) > output:
+        data = json.dumps(_error("limit", f"the rules' findings are larger than {output} bytes")).encode()
+    frame = struct.pack(">I", len(data)) + data
+    while frame:
+        frame = frame[os.write(1, frame) :]
 
 
 if __name__ == "__main__":
