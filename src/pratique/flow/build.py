@@ -18,11 +18,12 @@ from pratique.build.source import Source, load_directory, load_sdist
 from pratique.build.toolchain import load_toolchain
 from pratique.errors import ConfigError, EvidenceInvalidError
 from pratique.flow.artifact import Artifact
-from pratique.flow.evidence import byproducts, newest
+from pratique.flow.evidence import newest
 from pratique.flow.posture import record_posture
 from pratique.flow.progress import Outcome
 from pratique.model import predicate
 from pratique.model.strict_json import canonical_json
+from pratique.policy.build_facts import byproducts
 from pratique.sandbox.bubblewrap import Bubblewrap
 from pratique.sandbox.job import Limits
 from pratique.trust.statement import Subject

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pratique.errors import EvidenceInvalidError, MalformedError
+from pratique.errors import EvidenceInvalidError
 from pratique.model import predicate
-from pratique.model.digest import Digest, parse_digest_set
+from pratique.model.digest import Digest  # noqa: TC001 - msgspec reads the annotations
+from pratique.policy.build_facts import byproducts
 from pratique.policy.evidence import Evidence, Rejected
+from pratique.policy.standing import OF_THE_BUILD
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +32,7 @@ class Gathered(msgspec.Struct, frozen=True):
 
 
 def gather(workspace: Workspace, artifact: Digest) -> Gathered:
-    """Verify everything the journal holds about an artifact, and the runner postures its provenance names.
+    """Verify everything the journal holds about an artifact, and what its provenance names of its build.
 
     Raises:
         EvidenceInvalidError: the enrolments are damaged, so that no evidence can be judged.
@@ -45,11 +47,12 @@ def gather(workspace: Workspace, artifact: Digest) -> Gathered:
             rejected.append(_rejected(reference.digest, reference.predicate_type, error))
     for item in list(verified.values()):
         if item.statement.predicate_type == predicate.PROVENANCE:
-            for posture in byproducts(item.statement.predicate, "runner-posture"):
-                try:
-                    verified[posture] = workspace.verify(posture)
-                except EvidenceInvalidError as error:
-                    rejected.append(_rejected(posture, predicate.RUNNER_POSTURE, error))
+            for name in OF_THE_BUILD:
+                for named in sorted(byproducts(item.statement.predicate, name)):
+                    try:
+                        verified[named] = workspace.verify(named)
+                    except EvidenceInvalidError as error:
+                        rejected.append(_rejected(named, predicate.SHORT_NAMES[name], error))
     ordered = sorted(verified.values(), key=lambda item: item.log_index)
     return Gathered(tuple(ordered), tuple(rejected))
 
@@ -90,23 +93,11 @@ def for_policy(item: Verified) -> Evidence:
         predicate=item.statement.predicate,
         signer=signer,
         signer_kind=item.signer.kind,
+        signer_issuer=item.signer.issuer,
         signed_at=item.signed_at,
         log_index=item.log_index,
+        names=tuple(sorted({subject.name for subject in item.statement.subjects if subject.name})),
     )
-
-
-def byproducts(provenance: dict[str, Any], name: str) -> list[Digest]:
-    """List the digests of a provenance's byproducts of one name; malformed ones are passed over."""
-    found: list[Digest] = []
-    details = provenance.get("runDetails")
-    entries = details.get("byproducts") if isinstance(details, dict) else None
-    for entry in entries if isinstance(entries, list) else []:
-        if isinstance(entry, dict) and entry.get("name") == name:
-            try:
-                found.append(parse_digest_set(entry.get("digest")))
-            except MalformedError:
-                continue
-    return found
 
 
 def source_annotations(provenance: dict[str, Any]) -> dict[str, Any]:

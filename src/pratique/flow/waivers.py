@@ -25,18 +25,19 @@ if TYPE_CHECKING:
 def with_waivers(
     workspace: Workspace, gate_input: GateInput, gathered: Gathered, policy: PolicyBundle
 ) -> GateInput:
-    """Add the waivers about the artifact or about the policy, and whose the keys are that signed them.
+    """Add the waivers about the artifact or about the policy, and whose the keys are that signed anything.
 
     What does not verify is left out: a stranger's waiver is nothing that a decision should change for.
     """
-    waivers = [*gathered.of_type(WAIVER), *_about_policy(workspace, policy)]
-    if not waivers:
-        return gate_input
-    keys = {item.signer.subject for item in waivers if item.signer.kind == "key"}
+    waivers = (*gathered.of_type(WAIVER), *_about_policy(workspace, policy))
+    evidence = (*gate_input.evidence, *(for_policy(item) for item in waivers))
+    keys = {item.identity.subject for item in evidence if item.signer_kind == "key"}
     return msgspec.structs.replace(
         gate_input,
-        evidence=(*gate_input.evidence, *(for_policy(item) for item in waivers)),
-        people=tuple(person_behind(workspace, key, gathered) for key in sorted(keys)),
+        evidence=evidence,
+        people=tuple(
+            person_behind(workspace, key, gathered) for key in sorted(keys) if key in workspace.community.keys
+        ),
     )
 
 

@@ -19,15 +19,17 @@ from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.policy.language.annotations import Outline, outline
 from pratique.policy.language.catalogue import RuleInfo, catalogue
-from pratique.policy.requirements import Requirements, parse_requirements, requirements_table
 from pratique.policy.rule_data import RuleData, parse_rule_data, rule_data_table
 from pratique.policy.settings import nearest
+from pratique.policy.trust_file import parse_requirements, requirements_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-BUNDLE_SCHEMA: Final = "https://pratique.dev/policy-bundle/v1"
+    from pratique.policy.requirements import Requirements
+
+BUNDLE_SCHEMA: Final = "https://pratique.dev/policy-bundle/v2"
 OWN_PACKAGE: Final = "pratique"
 DATA_FILE: Final = "data.json"
 TRUST_FILE: Final = "trust.toml"

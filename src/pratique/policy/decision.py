@@ -14,7 +14,7 @@ import msgspec
 from pratique.errors import MalformedError
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
-from pratique.policy.evidence import Mode  # noqa: TC001 - msgspec reads the annotations at run time
+from pratique.policy.mode import Mode  # noqa: TC001 - msgspec reads the annotations at run time
 
 DECISION_SCHEMA: Final = "https://pratique.dev/policy-result/v1"
 
@@ -86,6 +86,7 @@ class EvidenceUsed(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     signer: str
     signer_kind: str
+    signer_issuer: str
     signed_at: str
     log_index: int
 

@@ -8,7 +8,6 @@ that a decision depends on besides the policy bundle.
 from __future__ import annotations
 
 from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
-from enum import StrEnum
 from typing import Any, Final, Literal
 
 import msgspec
@@ -18,15 +17,9 @@ from pratique.model.clock import format_time, parse_time
 from pratique.model.digest import Digest, parse_digest
 from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.policy.waivers.person import Person, PersonWire, parse_person, person_document
+from pratique.trust.identity import Identity
 
-INPUT_SCHEMA: Final = "https://pratique.dev/policy-input/v1"
-
-
-class Mode(StrEnum):
-    """Whether the caller acts on a denial. The decision itself is the same in both."""
-
-    ENFORCE = "enforce"
-    AUDIT = "audit"
+INPUT_SCHEMA: Final = "https://pratique.dev/policy-input/v2"
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,8 +32,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         predicate: the statement's predicate as parsed.
         signer: the verified identity: a certificate's `spiffe://…`, or `key:sha256:…` of a public key.
         signer_kind: how the identity was proved. A key is never believed to be a SPIFFE identity.
+        signer_issuer: who vouched for the certificate's subject; empty for a key.
         signed_at: time from the verified timestamp, whole seconds.
         log_index: place in the log, which breaks ties between equal times.
+        names: what the statement calls its subjects.
     """
 
     digest: Digest
@@ -49,8 +44,15 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     predicate: dict[str, Any]
     signer: str
     signer_kind: Literal["certificate", "key"]
+    signer_issuer: str = ""
     signed_at: datetime
     log_index: int
+    names: tuple[str, ...] = ()
+
+    @property
+    def identity(self) -> Identity:
+        """The signer as verification established it: two issuers' certificates of one name are two."""
+        return Identity(self.signer_kind, self.signer.removeprefix("key:sha256:"), self.signer_issuer)
 
     @property
     def age_order(self) -> tuple[datetime, int, str]:
@@ -75,14 +77,12 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
         evidence: verified evidence, in any order.
         rejected: evidence that did not verify.
         effective_time: the moment at which freshness is judged; there is no other clock.
-        mode: see `Mode`.
-        people: whose the keys are that signed waivers among the evidence; one entry a key.
+        people: whose the keys are that signed evidence; one entry a key.
     """
 
     subject: Digest
     name: str
     effective_time: datetime
-    mode: Mode = Mode.ENFORCE
     evidence: tuple[Evidence, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     people: tuple[Person, ...] = ()
@@ -108,7 +108,6 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
                 "subject": str(self.subject),
                 "name": self.name,
                 "effective_time": format_time(self.effective_time),
-                "mode": self.mode.value,
                 "evidence": [_evidence_document(evidence[key]) for key in sorted(evidence)],
                 "rejected": [_rejected_document(rejected[key]) for key in sorted(rejected)],
                 **({"people": known} if known else {}),
@@ -145,7 +144,6 @@ def read_input(data: bytes) -> GateInput:
         subject=parse_digest(wire.subject),
         name=wire.name,
         effective_time=parse_time(wire.effective_time),
-        mode=wire.mode,
         evidence=tuple(_parse_evidence(item) for item in wire.evidence),
         rejected=tuple(
             Rejected(digest=parse_digest(item.digest), predicate_type=item.predicate_type, reason=item.reason)
@@ -162,8 +160,10 @@ class _EvidenceWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     predicate: dict[str, Any]
     signer: str
     signer_kind: Literal["certificate", "key"]
+    signer_issuer: str
     signed_at: str
     log_index: int
+    names: list[str]
 
 
 class _RejectedWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -177,7 +177,6 @@ class _InputWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     subject: str
     name: str
     effective_time: str
-    mode: Mode
     evidence: list[_EvidenceWire]
     rejected: list[_RejectedWire]
     people: list[PersonWire] = []
@@ -191,8 +190,10 @@ def _evidence_document(item: Evidence) -> dict[str, Any]:
         "predicate": item.predicate,
         "signer": item.signer,
         "signer_kind": item.signer_kind,
+        "signer_issuer": item.signer_issuer,
         "signed_at": format_time(item.signed_at),
         "log_index": item.log_index,
+        "names": sorted(set(item.names)),
     }
 
 
@@ -208,6 +209,8 @@ def _parse_evidence(item: _EvidenceWire) -> Evidence:
         predicate=item.predicate,
         signer=item.signer,
         signer_kind=item.signer_kind,
+        signer_issuer=item.signer_issuer,
         signed_at=parse_time(item.signed_at),
         log_index=item.log_index,
+        names=tuple(item.names),
     )

@@ -112,7 +112,8 @@ def _verdict(decision: Decision, obstacles: int, cautions: int) -> str:
         waived = len(decision.with_status(Status.WAIVED))
         accepted = f", and {waived} violations waived" if waived else ""
         return f"{artifact} passes {by}, with {cautions} cautions{accepted}"
-    acted = "" if decision.mode == "enforce" else ", which is recorded and not enforced (mode audit)"
+    mode = decision.mode.value
+    acted = "" if mode == "enforce" else f", which is recorded and not enforced (mode {mode})"
     return f"{artifact} is refused by {by} for {obstacles} reasons{acted}"
 
 

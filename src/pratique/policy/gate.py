@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pratique.policy.language.catalogue import RuleInfo
 
 REJECTED: Final = "evidence.rejected"
-_OWED_TITLE: Final = "Accepted evidence of this type is there"
+_OWED_TITLE: Final = "Accepted evidence of this kind is there, as it is expected"
 
 
 class _MemberWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -106,7 +106,7 @@ def _decide(
         subject=gate_input.subject,
         name=gate_input.name,
         decision="deny" if denied or not results else "allow",
-        mode=gate_input.mode,
+        mode=bundle.requirements.mode,
         effective_time=format_time(gate_input.effective_time),
         policy=policy,
         rule_data=sha256_bytes(canonical_json(data)),
@@ -149,6 +149,7 @@ def _rego_evidence(item: Evidence, assessment: Assessment) -> dict[str, Any]:
     document = {
         "digest": str(item.digest),
         "signer": item.signer,
+        "issuer": item.signer_issuer,
         "signed_at": format_time(item.signed_at),
         "predicate": item.predicate,
     }
@@ -159,7 +160,7 @@ def _rego_evidence(item: Evidence, assessment: Assessment) -> dict[str, Any]:
 def _owed(assessment: Assessment) -> list[Finding]:
     violations = [
         Finding(
-            code=f"evidence.{owed.short}",
+            code=f"evidence.{owed.label}",
             status=Status.VIOLATION,
             msg=owed.message,
             title=_OWED_TITLE,
@@ -169,16 +170,27 @@ def _owed(assessment: Assessment) -> list[Finding]:
         )
         for owed in assessment.owed
     ]
-    return violations + [
+    met = [
         Finding(
-            code=f"evidence.{short}",
+            code=f"evidence.{label}",
             status=Status.SUCCESS,
             title=_OWED_TITLE,
             severity="critical",
-            evidence=tuple(str(item.digest) for item in assessment.standing[short]),
+            evidence=tuple(str(item.digest) for item in assessment.standing.get(short, ())),
         )
-        for short in assessment.met
+        for label, short in assessment.met
     ]
+    spared = [
+        Finding(
+            code=f"evidence.{label}",
+            status=Status.SKIPPED,
+            msg="not owed for an artifact of this name",
+            title=_OWED_TITLE,
+            severity="critical",
+        )
+        for label in assessment.spared
+    ]
+    return violations + met + spared
 
 
 def _rejected(gate_input: GateInput) -> list[Finding]:
@@ -280,6 +292,7 @@ def _used(item: Evidence) -> EvidenceUsed:
         digest=str(item.digest),
         signer=item.signer,
         signer_kind=item.signer_kind,
+        signer_issuer=item.signer_issuer,
         signed_at=format_time(item.signed_at),
         log_index=item.log_index,
     )

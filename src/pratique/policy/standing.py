@@ -2,41 +2,42 @@
 
 Pure. For each predicate type that some role may sign:
 
-1. evidence counts only if its signer may sign that type, it is about the artifact, it was signed no later
-   than the effective time, and it is not older than the requirement allows;
+1. evidence stands only if its signer may sign that type, it is about the artifact, and it was signed no later
+   than the effective time;
 2. of one identity's statements only the newest stands, so a newer negative result cannot be hidden behind an
    older positive one; different identities' statements all stand, so one's approval cannot outvote another's
    objection;
-3. a requirement is met by as many *distinct identities* as its threshold says.
+3. what a requirement expects of the content has to hold for everything that stands; then the requirement is
+   met by as many *distinct* identities, keys or people as its threshold says, whose evidence is not older
+   than it allows. Older evidence still stands: what speaks against an artifact does not age.
 
-Two types are about a build rather than about bytes alone, and must belong to a provenance that stands: the
-runner's posture (its digest is among the provenance's byproducts, its subject is the build definition) and
-the rebuild (it names the artifact as its original, and the same build definition).
+Three types are about a build rather than about bytes alone, and must belong to a provenance that stands: the
+runner's posture and the TEE result (named among the provenance's byproducts, about its build definition, of
+its invocation) and the rebuild (it names the artifact as its original, and the same build definition).
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from pratique.errors import MalformedError
 from pratique.model.clock import format_time
-from pratique.model.digest import Digest, parse_digest_set, sha256_bytes
+from pratique.model.digest import Digest, parse_digest_set
 from pratique.model.predicate import WAIVER, short_name
-from pratique.model.strict_json import canonical_json
+from pratique.policy.build_facts import build_level, byproducts, definition_digest, invocation_id
 from pratique.policy.evidence import Evidence, GateInput  # noqa: TC001 - msgspec reads the annotations
+from pratique.policy.owed import Owed, Witnesses, missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from pratique.policy.requirements import Requirement, Requirements
+    from pratique.policy.requirements import Requirements
+    from pratique.trust.identity import Identity
 
-_Builds = dict[Digest, tuple[set[Digest], Digest]]
-"""Of each provenance that stands: the posture evidence it names, and the digest of its build definition."""
-_DEFINITION = ("buildType", "externalParameters", "internalParameters", "resolvedDependencies")
-_LISTED = 3
+OF_THE_BUILD: Final = ("runner-posture", "tee-result")
+"""Predicates that a provenance names among its byproducts, under these names."""
 
 
 class SetAside(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,49 +47,37 @@ class SetAside(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Owed(msgspec.Struct, frozen=True, kw_only=True):
-    """A requirement that is not met.
-
-    Attributes:
-        short: the predicate's short name.
-        message: what is missing, and what was there instead.
-        command: what makes it.
-        evidence: what was looked at and set aside.
-    """
-
-    short: str
-    message: str
-    command: str
-    evidence: tuple[Digest, ...]
-
-
 class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     """What the trust layer makes of the evidence.
 
     Attributes:
         standing: by predicate short name, the newest statement of each accepted identity, newest first.
         set_aside: in the order of the input document.
-        owed: requirements not met, in the order of their names.
-        met: short names of the requirements that are met.
+        owed: requirements not met, in the order of their labels.
+        met: labels of the requirements that are met, with the predicate each is about.
+        spared: labels of the requirements that are not about an artifact of this name.
         definitions: by the digest of each provenance that stands, the digest of its build definition.
+        build_level: the SLSA build level that every provenance which stands reaches; 0 without one.
     """
 
     standing: dict[str, tuple[Evidence, ...]]
     set_aside: tuple[SetAside, ...]
     owed: tuple[Owed, ...]
-    met: tuple[str, ...]
+    met: tuple[tuple[str, str], ...]
+    spared: tuple[str, ...]
     definitions: dict[Digest, Digest]
+    build_level: int
 
 
-def definition_digest(provenance: dict[str, Any]) -> Digest | None:
-    """Digest the build definition of an SLSA provenance v1; None where it has no such shape.
+class _Build(msgspec.Struct, frozen=True):
+    """What a provenance that stands says of its build."""
 
-    SHA-256 over the four members of `buildDefinition` under RFC 8785: equal digests mean equal builds.
-    """
-    definition = provenance.get("buildDefinition")
-    if not isinstance(definition, dict) or not all(name in definition for name in _DEFINITION):
-        return None
-    return sha256_bytes(canonical_json({name: definition[name] for name in _DEFINITION}))
+    definition: Digest
+    invocation: str
+    named: dict[str, frozenset[Digest]]
+
+
+_Builds = dict[Digest, _Build]
 
 
 def assess(gate_input: GateInput, requirements: Requirements) -> Assessment:
@@ -99,27 +88,41 @@ def assess(gate_input: GateInput, requirements: Requirements) -> Assessment:
         # Waivers are for `waivers.judge` to judge: they meet no requirement, and no rule sees them.
         if item.predicate_type != WAIVER:
             by_type.setdefault(short_name(item.predicate_type), []).append(item)
-    standing: dict[str, tuple[Evidence, ...]] = {"provenance": sorter.sort("provenance", by_type)}
-    sorter.builds = {
-        item.digest: (_byproducts(item.predicate, "runner-posture"), found)
-        for item in standing["provenance"]
-        if (found := definition_digest(item.predicate))
+    built = sorter.sort("provenance", by_type)
+    sorter.builds = {item.digest: build for item in built if (build := _build(item))}
+    standing = {"provenance": built} | {
+        short: sorter.sort(short, by_type) for short in sorted(by_type) if short != "provenance"
     }
-    for short in sorted(by_type):
-        if short != "provenance":
-            standing[short] = sorter.sort(short, by_type)
-    owed = [
-        missing
-        for short, requirement in sorted(requirements.require.items())
-        if (missing := _missing(short, requirement, standing.get(short, ()), sorter.set_aside, requirements))
-    ]
-    unmet = {item.short for item in owed}
+    names = {name for item in built for name in item.names} | {gate_input.name}
+    due = {
+        label: requirement
+        for label, requirement in sorted(requirements.require.items())
+        if not built or requirement.applies_to(names)  # of what nobody knows, everything is asked
+    }
+    witnesses = Witnesses(
+        now=gate_input.effective_time,
+        people=gate_input.people,
+        builders=frozenset(item.identity for item in built),
+        set_aside=tuple((item.evidence, item.reason) for item in sorter.set_aside),
+    )
+    owed = {
+        label: found
+        for label, requirement in due.items()
+        if (
+            found := missing(
+                label, requirement, standing.get(requirement.predicate, ()), witnesses, requirements
+            )
+        )
+    }
+    nothing = () if due else (_nothing_owed(names),)
     return Assessment(
         standing={short: items for short, items in sorted(standing.items()) if items},
         set_aside=tuple(sorted(sorter.set_aside, key=lambda item: item.evidence.digest)),
-        owed=tuple(owed),
-        met=tuple(short for short in sorted(requirements.require) if short not in unmet),
-        definitions={digest: definition for digest, (_, definition) in sorter.builds.items()},
+        owed=(*owed.values(), *nothing),
+        met=tuple((label, item.predicate) for label, item in due.items() if label not in owed),
+        spared=tuple(sorted(requirements.require.keys() - due.keys())),
+        definitions={digest: build.definition for digest, build in sorter.builds.items()},
+        build_level=min((build_level(item, requirements.vouch) for item in built), default=0),
     )
 
 
@@ -134,67 +137,80 @@ class _Sorter:
 
     def sort(self, short: str, by_type: dict[str, list[Evidence]]) -> tuple[Evidence, ...]:
         """Give the newest countable statement of each identity, newest first."""
-        newest: dict[str, Evidence] = {}
+        newest: dict[Identity, Evidence] = {}
         for item in sorted(by_type.get(short, ()), key=lambda item: item.age_order, reverse=True):
             reason = self._objection(short, item)
-            if not reason and item.signer in newest:
-                reason = f"is superseded by the newer {newest[item.signer].digest.short} of the same signer"
+            if not reason and (newer := newest.get(item.identity)):
+                reason = f"is superseded by the newer {newer.digest.short} of the same signer"
             if reason:
                 self.set_aside.append(
                     SetAside(evidence=item, reason=f"{short} evidence {item.digest.short} {reason}")
                 )
             else:
-                newest[item.signer] = item
+                newest[item.identity] = item
         return tuple(newest.values())
 
     def _objection(self, short: str, item: Evidence) -> str:
         requirements, now = self.requirements, self.gate_input.effective_time
-        if not requirements.may_sign(item.signer, item.signer_kind, short):
+        if not requirements.may_sign(item.identity, short):
             allowed = _listing(requirements.roles_for(short)) or "no role"
-            held = requirements.roles_of(item.signer, item.signer_kind)
+            held = requirements.roles_of(item.identity)
             role = f" (role {_listing(held)})" if held else ""
-            return f"is signed by {item.signer}{role}, who may not sign {short} evidence; {allowed} may"
+            return (
+                f"is signed by {signer_shown(item)}{role}, who may not sign {short} evidence; {allowed} may"
+            )
         if item.signed_at > now:
             return f"was signed at {format_time(item.signed_at)}, after the effective time {format_time(now)}"
-        required = requirements.require.get(short)
-        days = required.max_age_days if required else None
-        if days is not None and now - item.signed_at > timedelta(days=days):
-            return f"was signed at {format_time(item.signed_at)}, more than {days} days ago"
-        if short == "runner-posture":
-            return _posture_objection(item, self.builds)
+        if short in OF_THE_BUILD:
+            return _build_objection(short, item, self.builds)
         if self.gate_input.subject not in item.subjects:
             return f"is about {_listing(item.subjects) or 'nothing'}, not about this artifact"
         return _rebuild_objection(item, self.gate_input.subject, self.builds) if short == "rebuild" else ""
 
 
-def _posture_objection(item: Evidence, builds: _Builds) -> str:
-    naming = {digest: definition for digest, (named, definition) in builds.items() if item.digest in named}
-    if any(definition in item.subjects for definition in naming.values()):
-        return ""
-    if naming:
-        first = min(naming)
-        return f"is about another build definition than provenance {first.short}, which names it"
-    return "is not the posture that an accepted provenance names among its byproducts"
+def signer_shown(item: Evidence) -> str:
+    """Name a signer for people: with the issuer, unless that is of the SPIFFE identity's own trust domain."""
+    domain = item.signer.removeprefix("spiffe://").partition("/")[0]
+    own = item.signer.startswith("spiffe://") and item.signer_issuer == f"https://{domain}/pratique"
+    return item.signer if own or not item.signer_issuer else f"{item.signer} (issuer {item.signer_issuer})"
+
+
+def _build(item: Evidence) -> _Build | None:
+    definition = definition_digest(item.predicate)
+    if definition is None:
+        return None
+    named = {name: byproducts(item.predicate, name) for name in OF_THE_BUILD}
+    return _Build(definition, invocation_id(item.predicate), named)
+
+
+def _build_objection(short: str, item: Evidence, builds: _Builds) -> str:
+    """Say why evidence of the build does not belong to a provenance that stands (docs/spec, each page)."""
+    what = {"runner-posture": "posture", "tee-result": "TEE result"}[short]
+    naming = {digest: build for digest, build in builds.items() if item.digest in build.named[short]}
+    if not naming:
+        return f"is not the {what} that an accepted provenance names among its byproducts"
+    same = [build for build in naming.values() if build.definition in item.subjects]
+    if not same:
+        return f"is about another build definition than provenance {min(naming).short}, which names it"
+    invocation = _invocation_of(short, item.predicate)
+    if invocation not in {build.invocation for build in same} or not invocation:
+        return f"is of another invocation than provenance {min(naming).short}, which names it"
+    return ""
+
+
+def _invocation_of(short: str, predicate: dict[str, Any]) -> object:
+    bound = predicate.get("bound") if short == "tee-result" else predicate
+    return bound.get("invocationId") if isinstance(bound, dict) else None
 
 
 def _rebuild_objection(item: Evidence, subject: Digest, builds: _Builds) -> str:
     original = item.predicate.get("original")
     if not isinstance(original, dict) or _digest(original.get("digest")) != subject:
         return "rebuilt something else: its original is not this artifact"
-    definitions = {str(definition) for _, definition in builds.values()}
+    definitions = {str(build.definition) for build in builds.values()}
     if _definition_text(item.predicate.get("definitionDigest")) not in definitions:
         return "repeated a build definition that no accepted provenance of this artifact has"
     return ""
-
-
-def _byproducts(provenance: dict[str, Any], name: str) -> set[Digest]:
-    details = provenance.get("runDetails")
-    listed = details.get("byproducts") if isinstance(details, dict) else None
-    return {
-        digest
-        for entry in (listed if isinstance(listed, list) else [])
-        if isinstance(entry, dict) and entry.get("name") == name and (digest := _digest(entry.get("digest")))
-    }
 
 
 def _digest(value: object) -> Digest | None:
@@ -211,33 +227,12 @@ def _definition_text(value: object) -> str:
     return str(_digest(value) or "")
 
 
-def _missing(
-    short: str,
-    requirement: Requirement,
-    standing: Sequence[Evidence],
-    set_aside: Sequence[SetAside],
-    requirements: Requirements,
-) -> Owed | None:
-    """Say what a requirement lacks; `standing` holds one statement per identity."""
-    if len(standing) >= requirement.threshold:
-        return None
-    roles = _listing(requirements.roles_for(short))
-    message = f"no accepted {short} evidence; {roles} may sign it"
-    if requirement.threshold > 1:
-        signed = _listing(item.signer for item in standing) or "nobody"
-        message = (
-            f"{short} evidence of {requirement.threshold} distinct identities is required; {signed} signed"
-            f" ({roles} may)"
-        )
-    instead = [item for item in set_aside if short_name(item.evidence.predicate_type) == short]
-    reasons = [item.reason for item in instead[:_LISTED]]
-    if len(instead) > _LISTED:
-        reasons.append(f"{len(instead) - _LISTED} more were set aside")
+def _nothing_owed(names: Iterable[str]) -> Owed:
     return Owed(
-        short=short,
-        message="; ".join([message, *reasons]),
-        command=requirement.command,
-        evidence=tuple(item.evidence.digest for item in instead),
+        label="artifact",
+        message=f"nothing is required of an artifact called {_listing(sorted(names))}: nothing was checked",
+        command="a requirement in trust.toml that is about it (artifacts)",
+        evidence=(),
     )
 
 

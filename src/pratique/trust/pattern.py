@@ -58,9 +58,9 @@ class IdentityPattern(msgspec.Struct, frozen=True, order=True):
             return False
         if self.kind == "key":
             return identity.subject == self.subject and not identity.issuer
-        if not _glob(self.subject, identity.subject):
+        if not matches_glob(self.subject, identity.subject):
             return False
-        return _glob(self.issuer, identity.issuer) if self.issuer else _own_issuer(identity)
+        return matches_glob(self.issuer, identity.issuer) if self.issuer else _own_issuer(identity)
 
     def to_plain(self) -> str | dict[str, str]:
         """Give the text or table that `parse_pattern` reads back."""
@@ -94,7 +94,7 @@ def parse_pattern(value: Any, *, what: str) -> IdentityPattern:
         raise ConfigError(f"{what}: an identity has exactly issuer and subject, not {keys}", hint=_WAYS)
     issuer, subject = value["issuer"], value["subject"]
     _check_subject(subject, what)
-    _check_text(issuer, f"{what}: issuer")
+    check_glob(issuer, what=f"{what}: issuer")
     found = _URI.match(issuer)
     if not found or found["scheme"] != "https":
         raise ConfigError(f"{what}: the issuer {issuer[:90]!r} is no https URL", hint=_WAYS)
@@ -116,19 +116,50 @@ def _parse_text(text: str, what: str) -> IdentityPattern:
     return IdentityPattern("certificate", text)
 
 
-def _check_subject(subject: str, what: str) -> None:
-    """Refuse what is no URI and no e-mail address, and wildcards where other people's names begin."""
-    _check_text(subject, what)
-    found = _URI.match(subject) or _EMAIL.match(subject)
+def check_url_glob(text: str, *, what: str) -> None:
+    """Refuse what is no URI with a host and a path, and `*` where other people's names begin.
+
+    Raises:
+        ConfigError: not such a URI; `*` in the host, or (but for SPIFFE) in the first path segment.
+    """
+    check_glob(text, what=what)
+    found = _URI.match(text)
     if not found:
+        raise ConfigError(f"{what}: {text[:90]!r} is no URI with a host")
+    if not found["path"] or found["path"].endswith("/"):
+        raise ConfigError(f"{what}: {text!r} needs a path after its host, without a slash at its end")
+    _check_tenant(found, what)
+
+
+def check_glob(text: str, *, what: str) -> None:
+    """Refuse what is no glob of one line.
+
+    Raises:
+        ConfigError: empty, too long, unprintable, or with two `*` in one segment.
+    """
+    if not text or len(text) > _MAX_LENGTH or not text.isprintable():
+        raise ConfigError(f"{what}: empty, longer than {_MAX_LENGTH} characters, or not printable")
+    if any(segment.count("*") > 1 for segment in _SEGMENT_ENDS.split(text)):
+        raise ConfigError(f"{what}: {text!r} has two * in one segment", hint="segments end at / and @")
+
+
+def matches_glob(pattern: str, text: str) -> bool:
+    """Compare segment by segment; linear in the text, whatever the pattern."""
+    ours, theirs = _SEGMENT_ENDS.split(pattern), _SEGMENT_ENDS.split(text)
+    return len(ours) == len(theirs) and all(map(_segment, ours, theirs))
+
+
+def _check_subject(subject: str, what: str) -> None:
+    if _EMAIL.match(subject):
+        check_glob(subject, what=what)
+    elif subject and "://" not in subject:
         raise ConfigError(f"{what}: {subject[:90]!r} is neither a URI with a host nor an address", hint=_WAYS)
-    if found.re is _URI:
-        if not found["path"] or found["path"].endswith("/"):
-            raise ConfigError(f"{what}: {subject!r} needs a path after its host, without a slash at its end")
-        _check_tenant(found, what)
+    else:
+        check_url_glob(subject, what=what)
 
 
 def _check_tenant(found: re.Match[str], what: str) -> None:
+    """Refuse `*` in a host, and where a host that many share has its tenants."""
     if "*" in found["host"]:
         raise ConfigError(f"{what}: {found[0]!r} would match hosts of anybody's", hint="name the host")
     first = found["path"][1:].partition("/")[0]
@@ -139,24 +170,11 @@ def _check_tenant(found: re.Match[str], what: str) -> None:
         )
 
 
-def _check_text(text: str, what: str) -> None:
-    if not text or len(text) > _MAX_LENGTH or not text.isprintable():
-        raise ConfigError(f"{what}: empty, longer than {_MAX_LENGTH} characters, or not printable")
-    if any(segment.count("*") > 1 for segment in _SEGMENT_ENDS.split(text)):
-        raise ConfigError(f"{what}: {text!r} has two * in one segment", hint="segments end at / and @")
-
-
 def _own_issuer(identity: Identity) -> bool:
     """Say whether a SPIFFE identity's issuer is of its own trust domain."""
     domain = identity.subject.removeprefix("spiffe://").partition("/")[0]
     own = f"https://{domain}"
     return identity.issuer == own or identity.issuer.startswith(f"{own}/")
-
-
-def _glob(pattern: str, text: str) -> bool:
-    """Compare segment by segment; linear in the text, whatever the pattern."""
-    ours, theirs = _SEGMENT_ENDS.split(pattern), _SEGMENT_ENDS.split(text)
-    return len(ours) == len(theirs) and all(map(_segment, ours, theirs))
 
 
 def _segment(pattern: str, text: str) -> bool:

@@ -18,8 +18,8 @@ from pratique.policy.engine.builtins import ARITY
 from pratique.policy.engine.port import EngineError, Limits, Module
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import evaluate
-from pratique.policy.requirements import requirements_table
 from pratique.policy.shipped import shipped_bundle
+from pratique.policy.trust_file import requirements_table
 
 HEAD = """package mine
 # METADATA

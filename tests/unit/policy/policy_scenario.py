@@ -78,6 +78,7 @@ def provenance() -> dict[str, Any]:
 def posture() -> dict[str, Any]:
     return {
         "phase": "before-build",
+        "invocationId": "i-1",
         "checks": [{"id": "runner.user", "result": "pass", "severity": "critical", "title": "Not root"}],
     }
 
@@ -148,10 +149,17 @@ def evidence(short: str, predicate: dict[str, Any] | None = None, **changes: Any
         "predicate": predicate if predicate is not None else make(),
         "signer": f"{DOMAIN}/{role}",
         "signer_kind": "certificate",
+        "signer_issuer": "https://pratique.local/pratique",
         "signed_at": NOW - timedelta(hours=1),
         "log_index": list(TYPES).index(short),
+        "names": ("harbour-1.0.tar",),
     }
     return Evidence(**(values | changes))
+
+
+def key(digit: str) -> dict[str, Any]:
+    """Give the members of evidence that a key signed."""
+    return {"signer": f"key:sha256:{digit * 64}", "signer_kind": "key", "signer_issuer": ""}
 
 
 def complete(**predicates: dict[str, Any]) -> tuple[Evidence, ...]:

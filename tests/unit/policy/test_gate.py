@@ -11,7 +11,7 @@ import pytest
 from pratique.errors import EvidenceInvalidError, MalformedError
 from pratique.policy.decision import Decision, Status, parse_decision
 from pratique.policy.engine.port import EngineError
-from pratique.policy.evidence import Mode, Rejected, parse_input
+from pratique.policy.evidence import Rejected, parse_input
 from pratique.policy.explain import explain, render
 from pratique.policy.gate import differences, evaluate, replay
 from pratique.policy.shipped import shipped_bundle
@@ -193,10 +193,13 @@ def test_an_input_document_in_another_spelling_is_refused() -> None:
         parse_input(s.gate_input().encode() + b"\n")
 
 
-def test_audit_mode_changes_the_words_and_not_the_verdict() -> None:
-    decision = decide(FINDING, mode=Mode.AUDIT)
-    assert not decision.allowed
-    assert "not enforced" in explain(decision).verdict
+@pytest.mark.parametrize("mode", ["warn", "audit"])
+def test_a_mode_changes_the_words_and_not_the_verdict(mode: str) -> None:
+    policy = shipped_bundle(requirements={"mode": mode})
+    decision = evaluate(s.gate_input(), policy, s.FixedEngine(FINDING)).decision
+    assert (decision.decision, decision.mode.value) == ("deny", mode)
+    assert f"not enforced (mode {mode})" in explain(decision).verdict
+    assert parse_decision(decision.encode()).mode.value == mode
 
 
 VSA_SCHEMA = {

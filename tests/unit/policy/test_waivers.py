@@ -19,8 +19,8 @@ from pratique.policy.decision import Decision, Status, parse_decision
 from pratique.policy.evidence import Rejected
 from pratique.policy.explain import explain, render
 from pratique.policy.gate import evaluate, replay
-from pratique.policy.requirements import requirements_table
 from pratique.policy.shipped import shipped_bundle
+from pratique.policy.trust_file import requirements_table
 from pratique.policy.vsa import vsa_predicate
 from pratique.policy.waivers.person import Grant
 from pratique.policy.waivers.waiver import parse_waiver
