@@ -1,12 +1,12 @@
-"""Sigstore bundle v0.3 with a DSSE envelope: the codec, and nothing that decides about trust.
+"""Sigstore bundles: the codec, and nothing that decides about trust.
 
-Bundles written here are canonical JSON (RFC 8785). Bundles read here may be anyone's: unknown members are
-ignored, but what two readers could take differently is refused (see `trust.verify` for the judgement).
+Bundles written here are v0.3 with a DSSE envelope, in canonical JSON (RFC 8785). Bundles read here may be
+anyone's: unknown members are ignored, but what two readers could take differently is refused (see
+`trust.verify` for the judgement, `trust.foreign` for older versions and other carriers).
 """
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,14 +14,13 @@ import msgspec
 
 from pratique.errors import MalformedError
 from pratique.model.digest import Digest, sha256_bytes
-from pratique.model.strict_json import MAX_INT, canonical_json, parse_json_object
+from pratique.model.strict_json import canonical_json, parse_json_object
+from pratique.trust import protojson
 from pratique.trust.encoding import b64decode, b64encode
+from pratique.trust.entity import Entity, Message
+from pratique.trust.material import MEDIA_TYPE, read_entity
 
-MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
 MAX_BUNDLE_BYTES: Final = 32 * 1024 * 1024
-MAX_PROOF_HASHES: Final = 64
-HASH_BYTES: Final = 32
-_DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,15})\Z")
 
 
 class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -162,7 +161,7 @@ def _tlog_entry(proof: LogProof) -> dict[str, Any]:
 
 
 def parse_bundle(data: bytes) -> Bundle:
-    """Parse anyone's bundle v0.3 into its one reading.
+    """Parse a bundle v0.3 of the kind that is written here: one of everything.
 
     Exactly one DSSE signature, one log entry with an inclusion proof and checkpoint, one RFC 3161
     timestamp, and either a certificate or a public-key hint.
@@ -171,121 +170,68 @@ def parse_bundle(data: bytes) -> Bundle:
         MalformedError: another version or content, a second or missing part, a member in protobuf's other
             spelling (which some readers take as the same member), or a field that does not decode.
     """
-    what = "bundle"
-    document = parse_json_object(data, what=what, max_bytes=MAX_BUNDLE_BYTES)
-    _refuse_aliases(document, what)
+    return as_own(parse_own_entity(data))
+
+
+def parse_own_entity(data: bytes) -> Entity:
+    """Parse as `parse_bundle`, and give what the verifier judges.
+
+    Raises:
+        MalformedError: see there.
+    """
+    document = parse_json_object(data, what="bundle", max_bytes=MAX_BUNDLE_BYTES)
+    protojson.refuse_aliases(document, "bundle")
     if (media := document.get("mediaType")) != MEDIA_TYPE:
         raise MalformedError(
             f"bundle: media type {str(media)[:80]!r} is not supported",
-            hint=f"only {MEDIA_TYPE} is read; ask the producer for a v0.3 bundle",
+            hint=f"only {MEDIA_TYPE} is written here; for evidence made by others: pratique verify ARTIFACT"
+            " --bundle FILE",
         )
     if document.get("messageSignature") is not None:
         raise MalformedError("bundle: it carries a message signature; a DSSE envelope is needed")
-    envelope = _object(document, "dsseEnvelope", what)
-    material = _object(document, "verificationMaterial", what)
-    certificate, key_id = _key_material(material)
-    stamps = _object(material, "timestampVerificationData", what)
-    entry = _only(material, "tlogEntries", what)
-    return Bundle(
-        digest=sha256_bytes(data),
-        payload=_bytes(envelope, "payload", "envelope"),
-        payload_type=_text(envelope, "payloadType", "envelope"),
-        signature=_bytes(_only(envelope, "signatures", "envelope"), "sig", "envelope signature"),
-        certificate=certificate,
-        key_id=key_id,
-        timestamp=_bytes(_only(stamps, "rfc3161Timestamps", what), "signedTimestamp", "timestamp"),
-        log=_log_proof(entry),
-        entry_kind=_entry_kind(entry),
-    )
+    material = protojson.member(document, "verificationMaterial", "bundle")
+    stamps = protojson.member(material, "timestampVerificationData", "bundle")
+    protojson.only(stamps, "rfc3161Timestamps", "bundle")
+    protojson.only(material, "tlogEntries", "bundle")
+    return read_entity(document, sha256_bytes(data), MEDIA_TYPE)
 
 
-def _key_material(material: dict[str, Any]) -> tuple[bytes | None, str | None]:
-    names = ("certificate", "publicKey", "x509CertificateChain")
-    given = [name for name in names if material.get(name) is not None]
-    if given == ["certificate"]:
-        raw = _bytes(_object(material, "certificate", "bundle"), "rawBytes", "certificate")
-        return raw, None
-    if given == ["publicKey"]:
-        hint = _bytes(_object(material, "publicKey", "bundle"), "hint", "public key")
-        if len(hint) != HASH_BYTES:
-            raise MalformedError("public key: its hint is not the base64 SHA-256 of a public key")
-        return None, hint.hex()
-    raise MalformedError(f"bundle: it needs a certificate or a public key, and has {given or 'neither'}")
+def as_own(entity: Entity) -> Bundle:
+    """Take an entity for one of our own.
 
-
-def _entry_kind(entry: dict[str, Any]) -> tuple[str, str]:
-    kind = _object(entry, "kindVersion", "log entry")
-    return _text(kind, "kind", "log entry"), _text(kind, "version", "log entry")
-
-
-def _log_proof(entry: dict[str, Any]) -> LogProof:
-    proof = _object(entry, "inclusionProof", "log entry")
-    hashes = proof.get("hashes", [])
-    if not isinstance(hashes, list) or len(hashes) > MAX_PROOF_HASHES:
-        raise MalformedError(f"inclusion proof: hashes is not a list of at most {MAX_PROOF_HASHES}")
-    index = _number(proof, "logIndex", "inclusion proof")
-    if _number(entry, "logIndex", "log entry") != index:
+    Raises:
+        MalformedError: it has another shape than our own bundles have.
+    """
+    content = entity.content
+    if isinstance(content, Message) or len(entity.entries) != 1 or len(entity.timestamps) != 1:
+        raise MalformedError("bundle: it needs one envelope, one log entry and one timestamp")
+    entry, key_id = entity.entries[0], None
+    if entry.proof is None:
+        raise MalformedError("log entry: inclusionProof is missing")
+    if entry.index != entry.proof.index:
         raise MalformedError("log entry: its index differs from its inclusion proof's")
-    return LogProof(
-        index=index,
-        tree_size=_number(proof, "treeSize", "inclusion proof"),
-        root_hash=_hash(proof.get("rootHash"), "inclusion proof: rootHash"),
-        hashes=tuple(_hash(item, "inclusion proof: hashes") for item in hashes),
-        checkpoint=_text(_object(proof, "checkpoint", "inclusion proof"), "envelope", "checkpoint"),
-        log_id=_hash(_object(entry, "logId", "log entry").get("keyId"), "log entry: logId"),
-        entry_body=_bytes(entry, "canonicalizedBody", "log entry"),
+    if entity.key_hint is not None:
+        hint = b64decode(entity.key_hint, what="public key: its hint")
+        if len(hint) != protojson.HASH_BYTES:
+            raise MalformedError("public key: its hint is not the base64 SHA-256 of a public key")
+        key_id = hint.hex()
+    proof = entry.proof
+    return Bundle(
+        digest=entity.source,
+        payload=content.payload,
+        payload_type=content.payload_type,
+        signature=entity.signature,
+        certificate=entity.certificate,
+        key_id=key_id,
+        timestamp=entity.timestamps[0],
+        log=LogProof(
+            proof.index,
+            proof.tree_size,
+            proof.root_hash,
+            proof.hashes,
+            proof.checkpoint,
+            entry.log_id,
+            entry.body,
+        ),
+        entry_kind=entry.kind,
     )
-
-
-def _refuse_aliases(item: dict[str, Any], what: str) -> None:
-    """Protojson readers take `tlog_entries` for `tlogEntries`; which of two would win is anyone's guess."""
-    for name in item:
-        head, *rest = name.split("_")
-        if rest and head:
-            raise MalformedError(f"{what}: member {name[:80]!r} is in protobuf's other spelling")
-
-
-def _object(parent: dict[str, Any], name: str, what: str) -> dict[str, Any]:
-    value = parent.get(name)
-    if not isinstance(value, dict):
-        raise MalformedError(f"{what}: {name} is missing")
-    _refuse_aliases(value, name)
-    return value
-
-
-def _only(parent: dict[str, Any], name: str, what: str) -> dict[str, Any]:
-    value = parent.get(name)
-    if not isinstance(value, list) or len(value) != 1 or not isinstance(value[0], dict):
-        count = len(value) if isinstance(value, list) else 0
-        raise MalformedError(f"{what}: {name} must hold exactly one entry, not {count}")
-    _refuse_aliases(value[0], name)
-    return value[0]
-
-
-def _text(parent: dict[str, Any], name: str, what: str) -> str:
-    value = parent.get(name)
-    if not isinstance(value, str) or not value:
-        raise MalformedError(f"{what}: {name} is missing")
-    return value
-
-
-def _bytes(parent: dict[str, Any], name: str, what: str) -> bytes:
-    value = b64decode(parent.get(name), what=f"{what}: {name}")
-    if not value:
-        raise MalformedError(f"{what}: {name} is empty")
-    return value
-
-
-def _hash(text: object, what: str) -> bytes:
-    value = b64decode(text, what=what)
-    if len(value) != HASH_BYTES:
-        raise MalformedError(f"{what}: {len(value)} bytes, not a SHA-256")
-    return value
-
-
-def _number(parent: dict[str, Any], name: str, what: str) -> int:
-    """Protojson writes 64-bit integers as strings; protobuf's default of 0 may be left out."""
-    text = parent.get(name, "0")
-    if not isinstance(text, str) or not _DECIMAL.match(text) or int(text) > MAX_INT:
-        raise MalformedError(f"{what}: {name} is not a decimal number in a string")
-    return int(text)

@@ -6,18 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
 from cryptography.hazmat import asn1
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
     PolicyBuilder,
-    Store,
     VerificationError,
 )
 
 from pratique.errors import SignatureInvalidError
 from pratique.trust.identity import Identity
+from pratique.trust.publickey import PublicKey, as_public_key
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -26,72 +25,75 @@ if TYPE_CHECKING:
 
 OID_ISSUER_V1: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 OID_ISSUER_V2: Final = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.8")
+# Client verification wants the client-auth usage by default; code signing is checked in `signing_key`.
+_CA_POLICY: Final = ExtensionPolicy.webpki_defaults_ca().may_be_present(
+    x509.ExtendedKeyUsage, Criticality.NON_CRITICAL, None
+)
+_LEAF_POLICY: Final = ExtensionPolicy.webpki_defaults_ee().may_be_present(
+    x509.ExtendedKeyUsage, Criticality.NON_CRITICAL, None
+)
 
 
-def verify_chain(leaf: x509.Certificate, root: TrustedRoot, at: datetime) -> x509.Certificate:
-    """Verify a signing certificate's path to one of the root's authorities at a moment (RFC 5280 §6).
+def verify_chain(leaf: x509.Certificate, root: TrustedRoot, *moments: datetime) -> CertificateAuthority:
+    """Verify a signing certificate's path to one of the root's authorities, at moments (RFC 5280 §6).
 
     Returns:
-        The certificate that issued the leaf.
+        The authority; the first certificate of its chain issued the leaf.
 
     Raises:
         SignatureInvalidError: expired, not yet valid, foreign, or of a weak or wrong kind.
     """
-    if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
-        raise SignatureInvalidError(
-            f"the certificate was not valid when it signed: {at} is outside "
-            f"{leaf.not_valid_before_utc} to {leaf.not_valid_after_utc}"
-        )
+    for at in moments:
+        if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
+            raise SignatureInvalidError(
+                f"the certificate was not valid when it signed: {at} is outside "
+                f"{leaf.not_valid_before_utc} to {leaf.not_valid_after_utc}"
+            )
     reasons: list[str] = []
     for authority in root.certificate_authorities:
-        if not authority.valid_for.contains(at):
+        if not all(authority.valid_for.contains(at) for at in moments):
             continue
         try:
-            chain = _chain_in(leaf, authority, at)
-        except VerificationError as error:
+            for at in moments:
+                _verify_path(leaf, authority, at)
+        except (VerificationError, SignatureInvalidError) as error:
             reasons.append(f"{authority.subject[1]}: {error}")
         else:
-            if len(chain) > 1:  # an authority's own certificate is no signer's
-                return chain[1]
+            return authority
     raise SignatureInvalidError(
         "no certificate authority of the trusted root issued this certificate"
         f" ({'; '.join(reasons) or 'none was to be believed then'})"
     )
 
 
-def _chain_in(
-    leaf: x509.Certificate, authority: CertificateAuthority, at: datetime
-) -> list[x509.Certificate]:
-    *intermediates, anchor = authority.certificates
-    # Client verification wants the client-auth usage by default; code signing is checked in `_check_usage`.
-    ca_policy = ExtensionPolicy.webpki_defaults_ca().may_be_present(
-        x509.ExtendedKeyUsage, Criticality.NON_CRITICAL, None
-    )
-    leaf_policy = ExtensionPolicy.webpki_defaults_ee().may_be_present(
-        x509.ExtendedKeyUsage, Criticality.NON_CRITICAL, None
-    )
+def _verify_path(leaf: x509.Certificate, authority: CertificateAuthority, at: datetime) -> None:
+    """Verify leaf against issuer; that the authority's own certificates hang together is known already."""
+    issuer = authority.issuing_certificate
+    for certificate in authority.certificates:
+        if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
+            raise SignatureInvalidError(f"a certificate of the authority was not valid at {at}")
     verifier = (
         PolicyBuilder()
-        .store(Store([anchor]))
+        .store(authority.issuing_store)
         .time(at)
-        .extension_policies(ca_policy=ca_policy, ee_policy=leaf_policy)
+        .extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
         .build_client_verifier()
     )
     try:
-        return verifier.verify(leaf, intermediates).chain
+        chain = verifier.verify(leaf, []).chain
     except (ValueError, x509.UnsupportedGeneralNameType) as error:
         raise VerificationError(str(error)) from error
+    if len(chain) <= 1 or chain[1] != issuer:  # an authority's own certificate is no signer's
+        raise SignatureInvalidError("the certificate is the authority's own")
 
 
-def signing_key(leaf: x509.Certificate) -> ec.EllipticCurvePublicKey:
-    """Give the key of a certificate that may sign evidence: P-256, digital signature, code signing.
+def signing_key(leaf: x509.Certificate) -> PublicKey:
+    """Give the key of a certificate that may sign evidence: digital signature, code signing alone.
 
     Raises:
         SignatureInvalidError: another kind of key or usage.
     """
-    key = leaf.public_key()
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise SignatureInvalidError("the certificate's key is not ECDSA P-256")
+    key = as_public_key(leaf.public_key(), what="the certificate's key")
     try:
         usage = leaf.extensions.get_extension_for_class(x509.KeyUsage).value
         extended = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
@@ -105,13 +107,42 @@ def signing_key(leaf: x509.Certificate) -> ec.EllipticCurvePublicKey:
 
 
 def certificate_identity(leaf: x509.Certificate) -> Identity:
-    """Read who a certificate stands for: its one subject alternative name, and Fulcio's issuer.
+    """Read who a certificate of ours stands for: its one subject alternative name, and Fulcio's issuer.
 
     The issuer is extension .1.8 (Fulcio, docs/oid-info.md); the older .1.1 must say the same when present.
 
     Raises:
         SignatureInvalidError: not exactly one name of a known kind, or no issuer, or two.
     """
+    subject = _subject(leaf)
+    issuer = _der_utf8(_extension(leaf, OID_ISSUER_V2))
+    older = _extension(leaf, OID_ISSUER_V1)
+    if not issuer or (older and older != issuer.encode()):
+        raise SignatureInvalidError("the certificate has no issuer extension, or two that differ")
+    return Identity("certificate", subject, issuer)
+
+
+def foreign_identity(leaf: x509.Certificate, authority: CertificateAuthority) -> Identity:
+    """Read who anyone's certificate stands for.
+
+    Fulcio wrote the issuer in .1.1 alone before 2023. A certificate without either extension is not of
+    Fulcio's kind: who vouches for it is then the authority itself, by its address in the trusted root.
+
+    Raises:
+        SignatureInvalidError: not exactly one name of a known kind, two issuers, or nobody who vouches.
+    """
+    newer, older = _extension(leaf, OID_ISSUER_V2), _extension(leaf, OID_ISSUER_V1)
+    if newer:
+        return certificate_identity(leaf)
+    issuer = older.decode("utf-8", "replace") if older else authority.uri
+    if not issuer:
+        raise SignatureInvalidError(
+            "the certificate has no issuer extension, and its authority has no address in the trusted root"
+        )
+    return Identity("certificate", _subject(leaf), issuer)
+
+
+def _subject(leaf: x509.Certificate) -> str:
     try:
         names = list(leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value)
     except x509.ExtensionNotFound as error:
@@ -121,11 +152,7 @@ def certificate_identity(leaf: x509.Certificate) -> Identity:
     name = names[0]
     if not isinstance(name, x509.UniformResourceIdentifier | x509.RFC822Name) or not name.value:
         raise SignatureInvalidError("the certificate's subject is neither a URI nor an e-mail address")
-    issuer = _der_utf8(_extension(leaf, OID_ISSUER_V2))
-    older = _extension(leaf, OID_ISSUER_V1)
-    if not issuer or (older and older != issuer.encode()):
-        raise SignatureInvalidError("the certificate has no issuer extension, or two that differ")
-    return Identity("certificate", name.value, issuer)
+    return name.value
 
 
 def _extension(leaf: x509.Certificate, oid: x509.ObjectIdentifier) -> bytes:

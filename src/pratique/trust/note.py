@@ -14,9 +14,12 @@ from cryptography.exceptions import InvalidSignature
 
 from pratique.errors import MalformedError, SignatureInvalidError
 from pratique.trust.encoding import b64decode, b64encode
+from pratique.trust.publickey import verify_signature
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+    from pratique.trust.publickey import PublicKey
 
 ED25519: Final = 0x01
 MAX_NOTE_CHARACTERS: Final = 64 * 1024
@@ -25,6 +28,7 @@ SHORT_ID_BYTES: Final = 4
 _DECIMAL = re.compile(r"(?:0|[1-9][0-9]{0,15})\Z")
 _NAME = re.compile(r"[^\s+]+\Z")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
+_REKOR_ORIGIN = re.compile(r" - [0-9]{1,20}")
 _HASH_BYTES = 32
 _BODY_LINES = 3
 
@@ -132,6 +136,32 @@ def verify_checkpoint(note: str, origin: str, public_key: Ed25519PublicKey) -> C
     checkpoint = parse_checkpoint(verify_note(note, origin, public_key))
     if checkpoint.origin != origin:
         raise SignatureInvalidError(f"checkpoint: of log {checkpoint.origin[:80]!r}, not {origin!r}")
+    return checkpoint
+
+
+def verify_rekor_checkpoint(note: str, host: str, log_id: bytes, public_key: PublicKey) -> Checkpoint:
+    """Verify a checkpoint of Rekor v1, whose origin is `<host> - <tree id>` and whose key is ECDSA.
+
+    A signature line carries the first four bytes of the log's id, which is the SHA-256 of its key, and an
+    ECDSA signature over the text (Rekor, pkg/util/signed_note.go).
+
+    Raises:
+        MalformedError: not a checkpoint.
+        SignatureInvalidError: another log's, unsigned, or wrongly signed.
+    """
+    text, signatures = split_note(note)
+    ours = [
+        blob[SHORT_ID_BYTES:]
+        for signer, blob in signatures
+        if signer == host and blob.startswith(log_id[:SHORT_ID_BYTES])
+    ]
+    if not ours:
+        raise SignatureInvalidError(f"note: not signed by {host} with the expected key")
+    for signature in ours:
+        verify_signature(public_key, signature, text.encode(), what=f"note: the signature of {host}")
+    checkpoint = parse_checkpoint(text)
+    if checkpoint.origin != host and not _REKOR_ORIGIN.fullmatch(checkpoint.origin.removeprefix(host)):
+        raise SignatureInvalidError(f"checkpoint: of log {checkpoint.origin[:80]!r}, not {host!r}")
     return checkpoint
 
 

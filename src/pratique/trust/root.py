@@ -5,18 +5,26 @@ Format: Sigstore `trusted_root.json` 0.1 (protobuf-specs sigstore_trustroot.prot
 
 from __future__ import annotations
 
+import itertools
 from functools import cached_property
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.x509.verification import Store
 
-from pratique.errors import MalformedError
+from pratique.errors import MalformedError, SignatureInvalidError
 from pratique.model.clock import format_time, parse_time
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.trust.encoding import b64decode, b64encode
 from pratique.trust.keys import load_certificate
+from pratique.trust.note import log_key_id
+from pratique.trust.publickey import ED25519, P256, PublicKey, as_public_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,8 +34,8 @@ if TYPE_CHECKING:
 
 MEDIA_TYPE: Final = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 MAX_ROOT_BYTES: Final = 4 * 1024 * 1024
-KEY_P256: Final = "PKIX_ECDSA_P256_SHA_256"
-KEY_ED25519: Final = "PKIX_ED25519"
+KEY_P256: Final = P256
+KEY_ED25519: Final = ED25519
 
 
 class Validity(msgspec.Struct, frozen=True):
@@ -64,6 +72,33 @@ class LogInstance(msgspec.Struct, frozen=True, dict=True):
         """The name under which the log signs checkpoints: the bare host of its URL."""
         return urlsplit(self.base_url).hostname or ""
 
+    @cached_property
+    def public_key(self) -> PublicKey:
+        """The log's key, parsed once, and held to the kind and the id that the trusted root gives.
+
+        A tile log with an Ed25519 key has its C2SP key id; any other log has the SHA-256 of its key.
+
+        Raises:
+            MalformedError: the key does not parse.
+            SignatureInvalidError: a key of another kind, or another log's id.
+        """
+        where = f"trusted root: the key of log {self.origin}"
+        try:
+            loaded = load_der_public_key(self.key)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise MalformedError(f"{where} does not parse") from error
+        public = as_public_key(loaded, what=where)
+        if public.kind != self.key_details:
+            raise SignatureInvalidError(
+                f"{where} is a {public.kind}, not the {self.key_details} it is said to be"
+            )
+        known = sha256(self.key).digest()
+        if isinstance(public.key, Ed25519PublicKey):
+            known = log_key_id(self.origin, public.key)
+        if known != self.log_id:
+            raise SignatureInvalidError(f"trusted root: the id of log {self.origin} is not its key's")
+        return public
+
 
 class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
     """A certificate or timestamp authority.
@@ -90,8 +125,35 @@ class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
         what = f"trusted root: a certificate of {self.subject[1]}"
         return tuple(load_certificate(item, what=what) for item in self.chain)
 
+    @cached_property
+    def issuing_certificate(self) -> x509.Certificate:
+        """The first certificate of the chain, which issues; each one checked once to be the next one's issue.
 
-class TrustedRoot(msgspec.Struct, frozen=True):
+        Raises:
+            MalformedError: one of them is not a certificate.
+            SignatureInvalidError: they do not hang together.
+        """
+        for below, above in itertools.pairwise(self.certificates):
+            try:
+                below.verify_directly_issued_by(above)
+            except (ValueError, TypeError, InvalidSignature) as error:
+                raise SignatureInvalidError(
+                    f"trusted root: the certificates of {self.subject[1]} are no chain"
+                ) from error
+        return self.certificates[0]
+
+    @cached_property
+    def issuing_store(self) -> Store:
+        """The issuing certificate, as what a path may end in.
+
+        Raises:
+            MalformedError: see `issuing_certificate`.
+            SignatureInvalidError: likewise.
+        """
+        return Store([self.issuing_certificate])
+
+
+class TrustedRoot(msgspec.Struct, frozen=True, dict=True):
     """What verification believes.
 
     Attributes:
@@ -112,6 +174,18 @@ class TrustedRoot(msgspec.Struct, frozen=True):
     def fingerprint(self) -> Digest:
         """Name this root: the SHA-256 of its bytes, to be compared over another channel."""
         return sha256_bytes(self.data)
+
+    def tlog(self, log_id: bytes, *moments: datetime) -> LogInstance:
+        """Find the transparency log of an id that is to be believed at all of these moments.
+
+        Raises:
+            SignatureInvalidError: there is none.
+        """
+        for log in self.tlogs:
+            if log.log_id == log_id and all(log.valid_for.contains(moment) for moment in moments):
+                return log
+        when = f" valid at {moments[0]}" if moments else ""
+        raise SignatureInvalidError(f"no transparency log {log_id.hex()[:16]}{when} in the trusted root")
 
 
 def encode_root(

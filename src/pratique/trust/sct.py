@@ -17,8 +17,8 @@ from cryptography.x509.certificate_transparency import (
 )
 
 from pratique.errors import SignatureInvalidError
-from pratique.trust.keys import load_p256_spki, verify_p256
-from pratique.trust.root import KEY_P256, TrustedRoot
+from pratique.trust.publickey import verify_signature
+from pratique.trust.root import KEY_P256, LogInstance, TrustedRoot
 
 _HASH_SHA256: Final = 4
 _SIGNATURE_ECDSA: Final = 3
@@ -53,27 +53,54 @@ def sct_list(log_id: bytes, timestamp_ms: int, signature: bytes) -> bytes:
     return struct.pack("!H", len(one)) + one
 
 
-def verify_sct(leaf: x509.Certificate, issuer: x509.Certificate, root: TrustedRoot) -> None:
-    """Verify the one SCT embedded in a certificate against the root's certificate-transparency logs.
+def verify_scts(
+    leaf: x509.Certificate, issuer: x509.Certificate, root: TrustedRoot, *, strict: bool
+) -> tuple[LogInstance, ...]:
+    """Verify the SCTs embedded in a certificate against the root's certificate-transparency logs.
+
+    Args:
+        leaf: the certificate.
+        issuer: what issued it.
+        root: what to believe.
+        strict: exactly one SCT, as certificates of ours have. Others may have several: one has to be by a log
+            of the root, and every one that is has to hold.
+
+    Returns:
+        The logs, at least one.
 
     Raises:
-        SignatureInvalidError: not exactly one, an unknown log, or a signature that does not hold.
+        SignatureInvalidError: none by a log of the root, or a signature that does not hold.
     """
-    sct = _only_sct(leaf)
-    moment = sct.timestamp.replace(tzinfo=UTC)
-    logs = [log for log in root.ctlogs if log.log_id == sct.log_id and log.valid_for.contains(moment)]
-    if not logs:
+    scts = _embedded(leaf)
+    if strict and len(scts) != 1:
+        raise SignatureInvalidError(f"the certificate has {len(scts)} embedded SCTs, not one")
+    found: list[LogInstance] = []
+    for sct in scts:
+        moment = sct.timestamp.replace(tzinfo=UTC)
+        logs = [log for log in root.ctlogs if log.log_id == sct.log_id and log.valid_for.contains(moment)]
+        if logs:
+            _verify_one(sct, logs[0], leaf, issuer)
+            found.append(logs[0])
+    if not found:
+        missing = ", ".join(f"{sct.log_id.hex()[:16]} valid at {sct.timestamp}" for sct in scts)
         raise SignatureInvalidError(
-            f"no certificate-transparency log {sct.log_id.hex()[:16]} valid at {moment} in the trusted root"
+            f"no certificate-transparency log {missing or '(the certificate has no SCT)'} in the trusted root"
         )
-    if logs[0].key_details != KEY_P256:
-        raise SignatureInvalidError(f"a certificate-transparency log with a {logs[0].key_details} key")
+    return tuple(found)
+
+
+def _verify_one(
+    sct: SignedCertificateTimestamp, log: LogInstance, leaf: x509.Certificate, issuer: x509.Certificate
+) -> None:
+    if sct.entry_type != LogEntryType.PRE_CERTIFICATE or sct.signature_algorithm != SignatureAlgorithm.ECDSA:
+        raise SignatureInvalidError("an SCT of another kind than an ECDSA one over a precertificate")
+    if log.key_details != KEY_P256:
+        raise SignatureInvalidError(f"a certificate-transparency log with a {log.key_details} key")
     if not isinstance(sct.signature_hash_algorithm, hashes.SHA256):
         raise SignatureInvalidError("an SCT that is not signed with SHA-256")
-    data = signed_data(
-        _milliseconds(moment), issuer_key_hash(issuer), leaf.tbs_precertificate_bytes, sct.extension_bytes
-    )
-    verify_p256(load_p256_spki(logs[0].key), sct.signature, data, what="the SCT's signature")
+    moment = _milliseconds(sct.timestamp.replace(tzinfo=UTC))
+    data = signed_data(moment, issuer_key_hash(issuer), leaf.tbs_precertificate_bytes, sct.extension_bytes)
+    verify_signature(log.public_key, sct.signature, data, what="the SCT's signature")
 
 
 def _milliseconds(moment: datetime) -> int:
@@ -81,15 +108,9 @@ def _milliseconds(moment: datetime) -> int:
     return whole * 1000 + moment.microsecond // 1000
 
 
-def _only_sct(leaf: x509.Certificate) -> SignedCertificateTimestamp:
+def _embedded(leaf: x509.Certificate) -> list[SignedCertificateTimestamp]:
     try:
         extension = leaf.extensions.get_extension_for_class(x509.PrecertificateSignedCertificateTimestamps)
-        scts: list[SignedCertificateTimestamp] = list(extension.value)
+        return list(extension.value)
     except (x509.ExtensionNotFound, ValueError) as error:
         raise SignatureInvalidError("the certificate has no readable embedded SCT") from error
-    if len(scts) != 1:
-        raise SignatureInvalidError(f"the certificate has {len(scts)} embedded SCTs, not one")
-    sct = scts[0]
-    if sct.entry_type != LogEntryType.PRE_CERTIFICATE or sct.signature_algorithm != SignatureAlgorithm.ECDSA:
-        raise SignatureInvalidError("an SCT of another kind than an ECDSA one over a precertificate")
-    return sct

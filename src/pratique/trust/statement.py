@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -11,7 +11,9 @@ from pratique.model.digest import Digest, parse_digest_set
 from pratique.model.predicate import STATEMENT_TYPE
 from pratique.model.strict_json import canonical_json, parse_json_object
 
-MAX_SUBJECTS = 4096
+MAX_SUBJECTS: Final = 4096
+OWN_TYPES: Final = (STATEMENT_TYPE,)
+FOREIGN_TYPES: Final = (STATEMENT_TYPE, "https://in-toto.io/Statement/v0.1")
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -67,19 +69,24 @@ class Statement(msgspec.Struct, frozen=True):
         )
 
 
-def parse_statement(payload: bytes) -> Statement:
+def parse_statement(payload: bytes, *, types: tuple[str, ...] = OWN_TYPES) -> Statement:
     """Parse anyone's statement; members that the specification does not name are ignored, as it asks.
+
+    Args:
+        payload: the statement's bytes, as signed.
+        types: the `_type`s that are read; v0.1 has the same members as v1.
 
     Raises:
         MalformedError: not strict JSON, another statement type, no subject, or a member of the wrong kind.
     """
     document = parse_json_object(payload, what="statement")
-    if document.get("_type") != STATEMENT_TYPE:
-        raise MalformedError(f"statement: its _type is not {STATEMENT_TYPE}")
+    if document.get("_type") not in types:
+        raise MalformedError(f"statement: its _type is not {' or '.join(types)}")
     predicate_type = document.get("predicateType")
     if not isinstance(predicate_type, str) or not predicate_type:
         raise MalformedError("statement: predicateType is missing")
-    predicate = document.get("predicate", {})
+    predicate = document.get("predicate")
+    predicate = {} if predicate is None else predicate  # optional; PyPI writes null
     if not isinstance(predicate, dict):
         raise MalformedError("statement: predicate is not an object")
     subjects = document.get("subject")

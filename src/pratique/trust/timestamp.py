@@ -19,8 +19,8 @@ MAX_TOKEN_BYTES: Final = 64 * 1024
 _VERSIONS: Final = [3, 1]  # RFC 5652 §5.1, §5.3: content that is not plain data, signer by issuer and serial
 
 
-def verify_timestamp(token: bytes, data: bytes, root: TrustedRoot) -> datetime:
-    """Verify a DER TimeStampResp over `data` (RFC 3161 §2.4.2) and give its time, in UTC.
+def verify_timestamp(token: bytes, data: bytes, root: TrustedRoot) -> tuple[datetime, CertificateAuthority]:
+    """Verify a DER TimeStampResp over `data` (RFC 3161 §2.4.2): give its time, in UTC, and whose it is.
 
     The signing certificate must be the one that the trusted root names for a timestamp authority which was
     to be believed at that time; a certificate that merely chains to the same root does not do.
@@ -42,7 +42,7 @@ def verify_timestamp(token: bytes, data: bytes, root: TrustedRoot) -> datetime:
         except Exception as error:  # noqa: BLE001 - hostile bytes in a foreign parser: whatever it raises, refuse
             reasons.append(f"{authority.subject[1]}: {error}")
         else:
-            return moment
+            return moment, authority
     raise SignatureInvalidError(
         "no timestamp authority of the trusted root signed it"
         f" ({'; '.join(reasons) or 'the root names none'})"

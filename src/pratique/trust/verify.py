@@ -1,4 +1,22 @@
-"""The judgement on a bundle: one function, nine steps, and an error that names the step it failed at."""
+"""The judgement on a signed entity: one mechanism, nine steps, and an error that names the step it failed at.
+
+`verify_bundle` is for bundles of our own, which have exactly one of everything; `verify_entity` for what
+others made. Both go through the same steps:
+
+1. *bundle*: it parses, into one signature and what came with it (`trust.bundle`, `trust.foreign`).
+2. *statement*: an envelope's payload is an in-toto statement.
+3. *timestamp*: a timestamp authority of the root, or a log of it by its promise, saw it at a time T.
+4. *signer*: a certificate chains to an authority of the root at every T, was valid then, has a strong key for
+   code signing alone, and names one subject and its issuer; or the key is one that the caller knows.
+5. *certificate transparency*: a log of the root has the certificate (not for keys).
+6. *signature*: the signature over the PAE, or over the artifact's digest, is by that certificate or key.
+7. *log entry*: it is about the signature, content and signer above, and nothing else.
+8. *checkpoint*: a log of the root, believed at T, signed the tree head that the proof claims.
+9. *inclusion*: the entry is in that tree.
+
+What a root can vouch for, it demands: a certificate needs a log entry where the root names logs, and an SCT
+where it names certificate-transparency logs, whatever carried it; carrying it otherwise gains nothing.
+"""
 
 from __future__ import annotations
 
@@ -7,29 +25,37 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from pratique.errors import EvidenceInvalidError, MalformedError, SignatureInvalidError
-from pratique.model.digest import Digest, sha256_bytes
+from pratique.errors import CouldNotCheckError, EvidenceInvalidError, MalformedError, SignatureInvalidError
+from pratique.model.digest import sha256_bytes
 from pratique.model.predicate import PAYLOAD_TYPE
-from pratique.trust.bundle import Bundle, Signed, key_id_of, parse_bundle
-from pratique.trust.certificate import certificate_identity, signing_key, verify_chain
-from pratique.trust.entry import KIND, hashedrekord_body
+from pratique.trust.bundle import as_own, key_id_of, parse_own_entity
+from pratique.trust.certificate import certificate_identity, foreign_identity, signing_key, verify_chain
+from pratique.trust.entity import Entity, Envelope
+from pratique.trust.entry import KIND
 from pratique.trust.envelope import pae
+from pratique.trust.established import Established, Logged, Moment, Verified
 from pratique.trust.identity import EnrolledKey, Identity
-from pratique.trust.keys import load_certificate, load_p256_spki, verify_p256
+from pratique.trust.keys import load_certificate
 from pratique.trust.merkle import leaf_hash, verify_inclusion
-from pratique.trust.note import Checkpoint, log_key_id, verify_checkpoint
-from pratique.trust.root import KEY_ED25519, LogInstance, TrustedRoot
-from pratique.trust.sct import verify_sct
-from pratique.trust.statement import Statement, parse_statement
+from pratique.trust.note import Checkpoint, verify_checkpoint, verify_rekor_checkpoint
+from pratique.trust.promise import verify_promise
+from pratique.trust.publickey import P256, PublicKey, load_spki, verify_digest, verify_signature
+from pratique.trust.rekor import verify_entry
+from pratique.trust.sct import verify_scts
+from pratique.trust.statement import FOREIGN_TYPES, OWN_TYPES, Statement, parse_statement
 from pratique.trust.timestamp import verify_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from cryptography.hazmat.primitives.asymmetric import ec
+    from pratique.model.digest import Digest
+    from pratique.trust.entity import InclusionProof, LogEntry
+    from pratique.trust.keyring import KeyRing
+    from pratique.trust.root import LogInstance, TrustedRoot
+
+__all__ = ["STEPS", "Established", "Verified", "log_public_key", "verify_bundle", "verify_entity"]
 
 STEPS: Final = (
     "bundle",
@@ -44,41 +70,19 @@ STEPS: Final = (
 )
 
 
-class Verified(msgspec.Struct, frozen=True):
-    """A bundle that held, and what it established.
+class _Signer(msgspec.Struct, frozen=True):
+    """Who may have signed, before the signature says so."""
 
-    Attributes:
-        digest: SHA-256 of the bundle's bytes, the identity of the evidence.
-        statement: the claim that was signed.
-        signer: who signed it.
-        signed_at: the timestamp authority's time, in UTC; everything was judged at this moment.
-        log_index: position in the log.
-        bundle: the parsed bundle.
-    """
-
-    digest: Digest
-    statement: Statement
-    signer: Identity
-    signed_at: datetime
-    log_index: int
-    bundle: Bundle
+    identity: Identity
+    key: PublicKey
+    authority: str = ""
+    ct_logs: tuple[str, ...] = ()
 
 
 def verify_bundle(
     data: bytes, root: TrustedRoot, *, keys: Mapping[str, EnrolledKey] | None = None
 ) -> Verified:
-    """Verify a bundle against a trusted root, and enrolled keys for bundles that a person's key signed.
-
-    1. *bundle*: it parses, with one signature, one log entry, one timestamp and one signer (`trust.bundle`).
-    2. *statement*: its payload is an in-toto statement.
-    3. *timestamp*: a timestamp authority of the root signed the time of the signature, T.
-    4. *signer*: a certificate chains to an authority of the root at T, was valid at T, has a P-256 key for
-       code signing alone, and names one subject and its issuer; or a hint names an enrolled key, valid at T.
-    5. *certificate transparency*: the certificate's one SCT is by a log of the root (not for keys).
-    6. *signature*: the ECDSA P-256 signature over the PAE is by that certificate or key.
-    7. *log entry*: rebuilt from the parts above, it equals the entry given.
-    8. *checkpoint*: a log of the root, believed at T, signed the tree head that the proof claims.
-    9. *inclusion*: the entry is in that tree.
+    """Verify a bundle of ours against a trusted root, and enrolled keys where a person's key signed.
 
     The caller decides whether this signer may make this claim: compare `Verified.signer` as a whole.
 
@@ -91,95 +95,220 @@ def verify_bundle(
         MalformedError: something does not parse; the message names the step.
         SignatureInvalidError: something does not hold; the message names the step.
     """
-    digest = sha256_bytes(data)
-    with _step(digest, 1):
-        bundle = parse_bundle(data)
-    with _step(digest, 2):
-        statement = _statement(bundle)
-    with _step(digest, 3):
-        signed_at = verify_timestamp(bundle.timestamp, bundle.signature, root)
-    if bundle.certificate is not None:
-        signer, key, signed = _by_certificate(bundle, bundle.certificate, root, signed_at)
+    with _step(sha256_bytes(data), 1):
+        entity = parse_own_entity(data)
+        bundle = as_own(entity)
+
+    def enrolled(moments: Sequence[datetime]) -> list[_Signer]:
+        return [_enrolled(bundle.key_id or "", keys or {}, moments)]
+
+    found = _judge(entity, root, enrolled, own=True)
+    if found.statement is None:
+        raise MalformedError("an envelope without a statement")
+    return Verified(
+        bundle.digest, found.statement, found.signer, found.moments[0].at, bundle.log.index, bundle
+    )
+
+
+def verify_entity(entity: Entity, root: TrustedRoot, *, keys: KeyRing) -> Established:
+    """Verify what others signed, against the trusted root that their evidence is of and keys that were given.
+
+    The caller decides whether this signer may make this claim, and holds the statement's subjects, or the
+    message's digest, to the artifact.
+
+    Args:
+        entity: what `trust.foreign` read.
+        root: what to believe.
+        keys: keys whose signatures count; each may sign without a log or a timestamp.
+
+    Raises:
+        MalformedError: something does not parse; the message names the step.
+        SignatureInvalidError: something does not hold; the message names the step.
+        CouldNotCheckError: a certificate signed, and nothing here says when.
+    """
+
+    def given(_: Sequence[datetime]) -> list[_Signer]:
+        found = [_Signer(Identity("key", key.key_id), key) for key in keys.candidates(entity.key_hint)]
+        if not found:
+            named = f"key {entity.key_hint[:60]!r}" if entity.key_hint else "no key"
+            raise SignatureInvalidError(
+                f"{named} is not among those given", hint="give the signer's public key: --key FILE"
+            )
+        return found
+
+    return _judge(entity, root, given, own=False)
+
+
+def _judge(
+    entity: Entity, root: TrustedRoot, by_key: Callable[[Sequence[datetime]], list[_Signer]], *, own: bool
+) -> Established:
+    place = entity.source
+    with _step(place, 2):
+        statement = _statement(entity, own=own)
+    with _step(place, 3):
+        moments = _moments(entity, root)
+        times = [moment.at for moment in moments]
+    if entity.certificate is None:
+        with _step(place, 4):
+            signers = by_key(times)
     else:
-        signer, key, signed = _by_key(bundle, keys or {}, signed_at)
-    with _step(digest, 6):
-        covered = pae(signed.payload_type, signed.payload)
-        verify_p256(key, signed.signature, covered, what="the envelope's signature")
-    with _step(digest, 7):
-        _verify_entry(bundle, signed)
-    with _step(digest, 8):
-        checkpoint = _verify_log(bundle, root, signed_at)
-    with _step(digest, 9):
-        leaf = leaf_hash(bundle.log.entry_body)
-        verify_inclusion(leaf, bundle.log.index, checkpoint.size, bundle.log.hashes, checkpoint.root)
-    return Verified(digest, statement, signer, signed_at, bundle.log.index, bundle)
+        signers = [_certified(entity, entity.certificate, root, times, own=own)]
+    with _step(place, 6):
+        signer = _signed_by(entity, signers)
+    with _step(place, 7):
+        if entity.certificate is not None and root.tlogs and not entity.entries:
+            raise SignatureInvalidError("it has no log entry, and this trusted root has logs")
+        for entry in entity.entries:
+            _verify_entry(entry, entity, signer.key, own=own)
+    logs = tuple(_verify_log(entry, root, times, place) for entry in entity.entries)
+    _check_claimed(entity, statement, signer.identity)
+    return Established(
+        entity, statement, signer.identity, signer.key.kind, moments, logs, signer.authority, signer.ct_logs
+    )
 
 
 @contextmanager
 def _step(digest: Digest, number: int) -> Iterator[None]:
     try:
         yield
-    except EvidenceInvalidError as error:
+    except (EvidenceInvalidError, CouldNotCheckError) as error:
         place = f"bundle {digest.short}: step {number} ({STEPS[number - 1]})"
         raise type(error)(f"{place}: {error.message}", hint=error.hint) from error
 
 
-def _statement(bundle: Bundle) -> Statement:
-    if bundle.payload_type != PAYLOAD_TYPE:
-        raise MalformedError(f"payload type {bundle.payload_type[:80]!r}, not {PAYLOAD_TYPE}")
-    return parse_statement(bundle.payload)
+def _statement(entity: Entity, *, own: bool) -> Statement | None:
+    content = entity.content
+    if not isinstance(content, Envelope):
+        return None
+    if content.payload_type != PAYLOAD_TYPE:
+        raise MalformedError(f"payload type {content.payload_type[:80]!r}, not {PAYLOAD_TYPE}")
+    return parse_statement(content.payload, types=OWN_TYPES if own else FOREIGN_TYPES)
 
 
-def _by_certificate(
-    bundle: Bundle, der: bytes, root: TrustedRoot, at: datetime
-) -> tuple[Identity, ec.EllipticCurvePublicKey, Signed]:
-    with _step(bundle.digest, 4):
+def _moments(entity: Entity, root: TrustedRoot) -> tuple[Moment, ...]:
+    """Every timestamp and every promise has to hold; each says that the signature was there by then."""
+    moments: list[Moment] = []
+    for token in entity.timestamps:
+        at, authority = verify_timestamp(token, entity.signature, root)
+        moments.append(Moment(at, f"timestamp authority {authority.uri or authority.subject[1]}"))
+    for entry in entity.entries:
+        if entry.promise is not None:
+            at, log = verify_promise(entry, root)
+            moments.append(Moment(at, f"log {log.origin}"))
+    if not moments and entity.certificate is not None:
+        if entity.entries:
+            raise SignatureInvalidError("nobody whom the trusted root names says when it was signed")
+        raise CouldNotCheckError(
+            "a certificate signed it, and nothing here says when, so that nobody can tell whether the"
+            " certificate was valid then",
+            hint="its maker's tools ask the transparency log online; get a Sigstore bundle, which has the"
+            " log's answer inside",
+        )
+    return tuple(moments)
+
+
+def _certified(
+    entity: Entity, der: bytes, root: TrustedRoot, times: Sequence[datetime], *, own: bool
+) -> _Signer:
+    with _step(entity.source, 4):
         leaf = load_certificate(der)
-        issuer = verify_chain(leaf, root, at)
+        authority = verify_chain(leaf, root, *times)
         key = signing_key(leaf)
-        identity = certificate_identity(leaf)
-    with _step(bundle.digest, 5):
-        verify_sct(leaf, issuer, root)
-    return identity, key, bundle.signed()
+        if own and key.kind != P256:
+            raise SignatureInvalidError("the certificate's key is not ECDSA P-256")
+        if not set(entity.chain) <= set(authority.chain):
+            raise SignatureInvalidError("a certificate shown beside the signer's is not its authority's")
+        identity = certificate_identity(leaf) if own else foreign_identity(leaf, authority)
+    logs: tuple[LogInstance, ...] = ()
+    if own or root.ctlogs:
+        with _step(entity.source, 5):
+            logs = verify_scts(leaf, authority.issuing_certificate, root, strict=own)
+    return _Signer(identity, key, authority.subject[1], tuple(log.base_url for log in logs))
 
 
-def _by_key(
-    bundle: Bundle, keys: Mapping[str, EnrolledKey], at: datetime
-) -> tuple[Identity, ec.EllipticCurvePublicKey, Signed]:
-    with _step(bundle.digest, 4):
-        key_id = bundle.key_id or ""
-        enrolled = keys.get(key_id)
-        if enrolled is None:
-            raise SignatureInvalidError(
-                f"key {key_id[:16]} is not enrolled", hint="enrol it with `pratique trust enrol`"
-            )
-        if key_id_of(enrolled.spki) != key_id:
-            raise SignatureInvalidError(f"key {key_id[:16]} is enrolled under another key's id")
+def _enrolled(key_id: str, keys: Mapping[str, EnrolledKey], times: Sequence[datetime]) -> _Signer:
+    enrolled = keys.get(key_id)
+    if enrolled is None:
+        raise SignatureInvalidError(
+            f"key {key_id[:16]} is not enrolled", hint="enrol it with `pratique trust enrol`"
+        )
+    if key_id_of(enrolled.spki) != key_id:
+        raise SignatureInvalidError(f"key {key_id[:16]} is enrolled under another key's id")
+    for at in times:
         if not enrolled.valid_at(at):
             raise SignatureInvalidError(f"key {key_id[:16]} of {enrolled.person} was not valid at {at}")
-        key = load_p256_spki(enrolled.spki)
-    return Identity("key", key_id), key, bundle.signed(enrolled.spki)
+    key = load_spki(enrolled.spki)
+    if key.kind != P256:
+        raise SignatureInvalidError("the public key is not ECDSA P-256")
+    return _Signer(Identity("key", key_id), key)
 
 
-def _verify_entry(bundle: Bundle, signed: Signed) -> None:
-    if bundle.entry_kind != KIND:
-        kind, version = bundle.entry_kind
+def _signed_by(entity: Entity, signers: Sequence[_Signer]) -> _Signer:
+    """Give the one whose signature it is; several are tried where a hint names none."""
+    content = entity.content
+    for signer in signers:
+        try:
+            if isinstance(content, Envelope):
+                covered = pae(content.payload_type, content.payload)
+                verify_signature(signer.key, entity.signature, covered, what="the envelope's signature")
+            else:
+                verify_digest(
+                    signer.key, entity.signature, content.algorithm, content.digest, what="the signature"
+                )
+        except SignatureInvalidError:
+            if len(signers) == 1:
+                raise
+        else:
+            return signer
+    raise SignatureInvalidError(f"none of {len(signers)} keys given made this signature")
+
+
+def _verify_entry(entry: LogEntry, entity: Entity, key: PublicKey, *, own: bool) -> None:
+    if own and entry.kind != KIND:
+        kind, version = entry.kind
         raise SignatureInvalidError(f"a log entry of kind {kind[:40]}/{version[:20]}, not hashedrekord/0.0.2")
-    if hashedrekord_body(signed) != bundle.log.entry_body:
-        raise SignatureInvalidError("the log entry is about another signature, signer or payload")
+    verify_entry(entry, entity, key)
 
 
-def _verify_log(bundle: Bundle, root: TrustedRoot, at: datetime) -> Checkpoint:
-    proof = bundle.log
-    logs = [log for log in root.tlogs if log.log_id == proof.log_id and log.valid_for.contains(at)]
-    if not logs:
-        raise SignatureInvalidError(
-            f"no transparency log {proof.log_id.hex()[:16]} valid at {at} in the trusted root"
-        )
-    checkpoint = verify_checkpoint(proof.checkpoint, logs[0].origin, log_public_key(logs[0]))
+def _verify_log(entry: LogEntry, root: TrustedRoot, times: Sequence[datetime], place: Digest) -> Logged:
+    proof = entry.proof
+    with _step(place, 8):
+        log = root.tlog(entry.log_id, *times)
+        if proof is None:  # the promise held already, at step 3
+            return Logged(log.origin, entry.index, "promise")
+        checkpoint = _verify_head(log, proof)
+    with _step(place, 9):
+        leaf = leaf_hash(entry.body)
+        verify_inclusion(leaf, proof.index, checkpoint.size, proof.hashes, checkpoint.root)
+    if isinstance(log.public_key.key, Ed25519PublicKey) and entry.index != proof.index:
+        raise SignatureInvalidError("the log entry's index differs from its inclusion proof's")
+    return Logged(log.origin, entry.index, "proof", checkpoint.size)
+
+
+def _verify_head(log: LogInstance, proof: InclusionProof) -> Checkpoint:
+    public = log.public_key
+    if isinstance(public.key, Ed25519PublicKey):
+        checkpoint = verify_checkpoint(proof.checkpoint, log.origin, public.key)
+    else:
+        checkpoint = verify_rekor_checkpoint(proof.checkpoint, log.origin, log.log_id, public)
     if (checkpoint.size, checkpoint.root) != (proof.tree_size, proof.root_hash):
         raise SignatureInvalidError("the inclusion proof is for another tree head than the checkpoint's")
     return checkpoint
+
+
+def _check_claimed(entity: Entity, statement: Statement | None, signer: Identity) -> None:
+    """Hold the carrier to what it says about its content outside the signature."""
+    claimed, place = entity.claimed, f"bundle {entity.source.short}"
+    if claimed.predicate_type and (statement is None or statement.predicate_type != claimed.predicate_type):
+        raise SignatureInvalidError(
+            f"{place}: its carrier announces {claimed.predicate_type[:80]!r}, and the statement is another"
+        )
+    if claimed.issuer and (
+        signer.issuer != claimed.issuer or not signer.subject.startswith(claimed.subject_prefix)
+    ):
+        raise SignatureInvalidError(
+            f"{place}: its carrier names {claimed.subject_prefix} as publisher, and {signer} signed it"
+        )
 
 
 def log_public_key(log: LogInstance) -> Ed25519PublicKey:
@@ -189,12 +318,7 @@ def log_public_key(log: LogInstance) -> Ed25519PublicKey:
         MalformedError: the key does not parse.
         SignatureInvalidError: not an Ed25519 key, or another log's id.
     """
-    if log.key_details != KEY_ED25519:
+    key = log.public_key.key
+    if not isinstance(key, Ed25519PublicKey):
         raise SignatureInvalidError(f"log {log.origin} signs with {log.key_details}; only Ed25519 is read")
-    try:
-        key = load_der_public_key(log.key)
-    except ValueError as error:
-        raise MalformedError(f"trusted root: the key of log {log.origin} does not parse") from error
-    if not isinstance(key, Ed25519PublicKey) or log_key_id(log.origin, key) != log.log_id:
-        raise SignatureInvalidError(f"trusted root: the id of log {log.origin} is not its key's")
     return key

@@ -12,8 +12,8 @@ import msgspec
 
 from pratique.errors import EvidenceInvalidError, MalformedError, SignatureInvalidError
 from pratique.model.strict_json import canonical_json, parse_json_object
-from pratique.trust.bundle import MAX_PROOF_HASHES, Bundle
 from pratique.trust.encoding import b64decode, b64encode
+from pratique.trust.material import MAX_PROOF_HASHES
 from pratique.trust.merkle import EMPTY_ROOT, leaf_hash, node_hash, verify_consistency
 from pratique.trust.note import Checkpoint, verify_checkpoint
 from pratique.trust.verify import log_public_key
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from pratique.report.chain import LogHead
+    from pratique.trust.bundle import Bundle
     from pratique.trust.root import TrustedRoot
 
 WIDTH: Final = 256
