@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pratique.trust.encoding import b64encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from pratique.trust.publickey import PublicKey
 
@@ -27,31 +27,28 @@ class KeyRing(msgspec.Struct, frozen=True):
     keys: tuple[PublicKey, ...] = ()
     by_hint: dict[str, PublicKey] = {}
 
-    def candidates(self, hint: str | None) -> tuple[PublicKey, ...]:
-        """Give the keys that may have signed: the one that the hint names, else all of them.
-
-        A hint is not signed, so that it may only speed things up: what it names wrongly fails to verify.
-        """
-        if hint and hint in self.by_hint:
-            return (self.by_hint[hint],)
-        return () if hint and hint.startswith("SHA256:") else self.keys
+    def named(self, hint: str | None) -> PublicKey | None:
+        """Give the key that a hint names, or None; a hint is not signed, and proves nothing."""
+        return self.by_hint.get(hint) if hint else None
 
 
-def make_keyring(keys: Iterable[PublicKey]) -> KeyRing:
+def make_keyring(keys: Iterable[PublicKey], names: Mapping[str, PublicKey] | None = None) -> KeyRing:
     """Collect keys under the names that tools give them.
 
-    Hex SHA-256 of the SubjectPublicKeyInfo (here); its base64, with padding (cosign) or as `SHA256:` without
-    (npm); hex SHA-256 of the PEM text (Witness).
+    Hex SHA-256 of the SubjectPublicKeyInfo (here); its base64 (cosign); hex SHA-256 of the PEM (Witness).
+
+    Args:
+        keys: the keys; one given twice is there once.
+        names: further names, as the owner of the keys publishes them (npm).
     """
     unique = {key.key_id: key for key in keys}
-    names: dict[str, PublicKey] = {}
+    names = dict(names or {})
     for key in unique.values():
         digest = sha256(key.spki).digest()
         pem = key.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         for name in (
             digest.hex(),
             b64encode(digest),
-            f"SHA256:{b64encode(digest).rstrip('=')}",
             sha256(pem).hexdigest(),
         ):
             names[name] = key

@@ -99,8 +99,8 @@ def verify_bundle(
         entity = parse_own_entity(data)
         bundle = as_own(entity)
 
-    def enrolled(moments: Sequence[datetime]) -> list[_Signer]:
-        return [_enrolled(bundle.key_id or "", keys or {}, moments)]
+    def enrolled(moments: Sequence[datetime]) -> _Signer:
+        return _enrolled(bundle.key_id or "", keys or {}, moments)
 
     found = _judge(entity, root, enrolled, own=True)
     if found.statement is None:
@@ -124,23 +124,28 @@ def verify_entity(entity: Entity, root: TrustedRoot, *, keys: KeyRing) -> Establ
     Raises:
         MalformedError: something does not parse; the message names the step.
         SignatureInvalidError: something does not hold; the message names the step.
-        CouldNotCheckError: a certificate signed, and nothing here says when.
+        CouldNotCheckError: a certificate signed and nothing here says when, or a key that was not given.
     """
 
-    def given(_: Sequence[datetime]) -> list[_Signer]:
-        found = [_Signer(Identity("key", key.key_id), key) for key in keys.candidates(entity.key_hint)]
+    def given(_: Sequence[datetime]) -> _Signer:
+        named = keys.named(entity.key_hint)
+        tried = keys.keys if named is None else (named,)
+        found = [_Signer(Identity("key", key.key_id), key) for key in tried]
+        if named is None:
+            found = [signer for signer in found if _holds(entity, signer.key)]
         if not found:
-            named = f"key {entity.key_hint[:60]!r}" if entity.key_hint else "no key"
-            raise SignatureInvalidError(
-                f"{named} is not among those given", hint="give the signer's public key: --key FILE"
+            who = f"the key {entity.key_hint[:60]!r}" if entity.key_hint else "a key without a name"
+            raise CouldNotCheckError(
+                f"{who} signed it, which is not among the {len(keys.keys)} given",
+                hint="give the signer's public key: --key FILE",
             )
-        return found
+        return found[0]
 
     return _judge(entity, root, given, own=False)
 
 
 def _judge(
-    entity: Entity, root: TrustedRoot, by_key: Callable[[Sequence[datetime]], list[_Signer]], *, own: bool
+    entity: Entity, root: TrustedRoot, by_key: Callable[[Sequence[datetime]], _Signer], *, own: bool
 ) -> Established:
     place = entity.source
     with _step(place, 2):
@@ -150,11 +155,11 @@ def _judge(
         times = [moment.at for moment in moments]
     if entity.certificate is None:
         with _step(place, 4):
-            signers = by_key(times)
+            signer = by_key(times)
     else:
-        signers = [_certified(entity, entity.certificate, root, times, own=own)]
+        signer = _certified(entity, entity.certificate, root, times, own=own)
     with _step(place, 6):
-        signer = _signed_by(entity, signers)
+        _verify_signature(entity, signer.key)
     with _step(place, 7):
         if entity.certificate is not None and root.tlogs and not entity.entries:
             raise SignatureInvalidError("it has no log entry, and this trusted root has logs")
@@ -243,24 +248,21 @@ def _enrolled(key_id: str, keys: Mapping[str, EnrolledKey], times: Sequence[date
     return _Signer(Identity("key", key_id), key)
 
 
-def _signed_by(entity: Entity, signers: Sequence[_Signer]) -> _Signer:
-    """Give the one whose signature it is; several are tried where a hint names none."""
+def _verify_signature(entity: Entity, key: PublicKey) -> None:
     content = entity.content
-    for signer in signers:
-        try:
-            if isinstance(content, Envelope):
-                covered = pae(content.payload_type, content.payload)
-                verify_signature(signer.key, entity.signature, covered, what="the envelope's signature")
-            else:
-                verify_digest(
-                    signer.key, entity.signature, content.algorithm, content.digest, what="the signature"
-                )
-        except SignatureInvalidError:
-            if len(signers) == 1:
-                raise
-        else:
-            return signer
-    raise SignatureInvalidError(f"none of {len(signers)} keys given made this signature")
+    if isinstance(content, Envelope):
+        covered = pae(content.payload_type, content.payload)
+        verify_signature(key, entity.signature, covered, what="the envelope's signature")
+    else:
+        verify_digest(key, entity.signature, content.algorithm, content.digest, what="the signature")
+
+
+def _holds(entity: Entity, key: PublicKey) -> bool:
+    try:
+        _verify_signature(entity, key)
+    except SignatureInvalidError:
+        return False
+    return True
 
 
 def _verify_entry(entry: LogEntry, entity: Entity, key: PublicKey, *, own: bool) -> None:
