@@ -27,6 +27,7 @@ from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.predicate import POLICY_RELEASE
 from pratique.model.strict_json import canonical_json
 from pratique.store import plain_tar
+from pratique.trust.material import MEDIA_TYPE as SIGSTORE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
