@@ -18,7 +18,7 @@ from pratique.policy.decision import Decision, Status, parse_decision
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.evidence import GateInput
 from pratique.policy.gate import Gated, differences, evaluate
-from pratique.policy.vsa import DECISION_EXTENSION, vsa_predicate
+from pratique.policy.vsa import DECISION_EXTENSION, Verifier, vsa_predicate
 from pratique.trust.statement import Subject
 
 if TYPE_CHECKING:
@@ -73,6 +73,15 @@ def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
     return Decided(decided, gated.decision, gathered, "; ".join(note for note in notes if note))
 
 
+def verifier_of(workspace: Workspace, project: Project, artifact: Artifact) -> Verifier:
+    """Say who vouches for a decision on an artifact, and what it is about."""
+    return Verifier(
+        identity=workspace.authority.signer("verifier").identity.subject,
+        resource_uri=f"pratique:{project.name}/{artifact.name}",
+        policy_uri=POLICY_URI,
+    )
+
+
 def verdict_line(decision: Decision) -> str:
     """Put a decision into one line."""
     against = decision.with_status(Status.VIOLATION, Status.ERROR)
@@ -83,7 +92,8 @@ def verdict_line(decision: Decision) -> str:
         waived = f", {count} waived" if count else ""
         cautions = f", {warnings} warning{'s' if warnings > 1 else ''}" if warnings else ""
         return f"PASSED  {passed} rules{waived}{cautions}"
-    return f"REFUSED  {', '.join(dict.fromkeys(result.code for result in against))}"
+    listed = ", ".join(dict.fromkeys(result.code for result in against))
+    return f"REFUSED  {listed}" if decision.stops else f"DENIED, NOT ENFORCED ({decision.mode})  {listed}"
 
 
 def latest_decision(workspace: Workspace, artifact: Digest) -> tuple[Verified, Decision] | None:
@@ -153,11 +163,6 @@ def _standing_decision(workspace: Workspace, artifact: Artifact, now: Decision) 
 def _record(workspace: Workspace, project: Project, artifact: Artifact, gated: Gated) -> Digest:
     for data in (gated.policy_bytes, gated.input_bytes, gated.decision.encode()):
         workspace.blobs.put(data)
-    body = vsa_predicate(
-        gated.decision,
-        verifier=workspace.authority.signer("verifier").identity.subject,
-        resource_uri=f"pratique:{project.name}/{artifact.name}",
-        policy_uri=POLICY_URI,
-    )
+    body = vsa_predicate(gated.decision, verifier_of(workspace, project, artifact))
     subject = [Subject(artifact.name, artifact.digest.digest_set)]
     return workspace.record("verifier", predicate.VSA, body, subject).digest

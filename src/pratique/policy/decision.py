@@ -7,16 +7,16 @@ then one result for each known code. Canonical JSON, so equal decisions have equ
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from pratique.errors import MalformedError
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
-from pratique.policy.mode import Mode  # noqa: TC001 - msgspec reads the annotations at run time
+from pratique.policy.mode import Mode, OrganisationUsed
 
-DECISION_SCHEMA: Final = "https://pratique.dev/policy-result/v1"
+DECISION_SCHEMA: Final = "https://pratique.dev/policy-result/v2"
 
 
 class Status(StrEnum):
@@ -46,6 +46,13 @@ class WaiverUsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ticket: str = ""
 
 
+class Location(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A place in a file; `line` counts from 1 and is 0 where only the file is known."""
+
+    file: str
+    line: int = 0
+
+
 class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One result.
 
@@ -56,6 +63,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         title: what holds when the code succeeds.
         severity: critical, high, medium or low.
         term: what it is about within the code: a CVE and purl, a member, an input.
+        rule: where the rule is that says so.
+        location: where in the artifact or its source it was seen, if anybody knows.
         solution: what to do, as a command where there is one.
         evidence: digests of the evidence looked at.
         controls: practices the code serves.
@@ -68,6 +77,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     title: str = ""
     severity: str = ""
     term: tuple[str, ...] = ()
+    rule: Location | None = None
+    location: Location | None = None
     solution: str = ""
     evidence: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
@@ -118,8 +129,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
         mode: whether the caller acts on a denial.
         effective_time: RFC 3339 time at which freshness was judged.
         policy: digest of the policy bundle.
+        organisations: whose policies it holds to; they could not be weakened.
         rule_data: digest of the rule data alone.
         input: digest of the input document.
+        build_level: the SLSA build level that all provenance which stood reaches, 0 to 3.
         engine: see `EngineUsed`.
         inputs: evidence that stood, and the waivers that count for a finding.
         set_aside: verified evidence that did not count.
@@ -133,8 +146,10 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     effective_time: str
     policy: Digest
+    organisations: tuple[OrganisationUsed, ...] = ()
     rule_data: Digest
     input: Digest
+    build_level: int
     engine: EngineUsed
     inputs: tuple[EvidenceUsed, ...]
     set_aside: tuple[EvidenceRefused, ...]
@@ -145,6 +160,11 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     def allowed(self) -> bool:
         """Whether policy lets the artifact pass."""
         return self.decision == "allow"
+
+    @property
+    def stops(self) -> bool:
+        """Whether whoever asked has to stop: refused, by a policy in force."""
+        return not self.allowed and self.mode is Mode.ENFORCE
 
     def with_status(self, *statuses: Status) -> tuple[Finding, ...]:
         """Give the results of some statuses, in order."""
@@ -159,22 +179,21 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
                 "mode": self.mode.value,
                 "subject": [{"name": self.name, "digest": self.subject.digest_set}],
                 "effective_time": self.effective_time,
-                "policy": {"digest": self.policy.digest_set},
+                "policy": {
+                    "digest": self.policy.digest_set,
+                    "organisations": msgspec.to_builtins(self.organisations),
+                },
                 "rule_data_digest": self.rule_data.digest_set,
                 "input_digest": self.input.digest_set,
+                "build_level": self.build_level,
                 "engine": msgspec.to_builtins(self.engine),
                 "inputs": msgspec.to_builtins(self.inputs),
                 "set_aside": msgspec.to_builtins(self.set_aside),
                 "rejected": msgspec.to_builtins(self.rejected),
                 "results": msgspec.to_builtins(self.results),
-                "summary": self._summary(),
+                "summary": {status.value: len(self.with_status(status)) for status in Status},
             }
         )
-
-    def _summary(self) -> dict[str, int]:
-        """Count the statuses; `waived` is there where one is waived, so that older decisions still read."""
-        counts = {status.value: len(self.with_status(status)) for status in Status}
-        return {name: count for name, count in counts.items() if count or name != Status.WAIVED}
 
     @property
     def digest(self) -> Digest:
@@ -202,8 +221,10 @@ def parse_decision(data: bytes) -> Decision:
         mode=wire.mode,
         effective_time=wire.effective_time,
         policy=wire.policy.digest.digest,
+        organisations=wire.policy.organisations,
         rule_data=wire.rule_data_digest.digest,
         input=wire.input_digest.digest,
+        build_level=wire.build_level,
         engine=wire.engine,
         inputs=wire.inputs,
         set_aside=wire.set_aside,
@@ -230,6 +251,7 @@ class _Subject(msgspec.Struct, frozen=True):
 
 class _Policy(msgspec.Struct, frozen=True):
     digest: _DigestSet
+    organisations: tuple[OrganisationUsed, ...]
 
 
 class _Wire(msgspec.Struct, frozen=True):
@@ -240,6 +262,7 @@ class _Wire(msgspec.Struct, frozen=True):
     policy: _Policy
     rule_data_digest: _DigestSet
     input_digest: _DigestSet
+    build_level: Annotated[int, msgspec.Meta(ge=0, le=3)]
     engine: EngineUsed
     inputs: tuple[EvidenceUsed, ...]
     set_aside: tuple[EvidenceRefused, ...]

@@ -109,8 +109,10 @@ def _decide(
         mode=bundle.requirements.mode,
         effective_time=format_time(gate_input.effective_time),
         policy=policy,
+        organisations=bundle.requirements.organisations,
         rule_data=sha256_bytes(canonical_json(data)),
         input=sha256_bytes(input_bytes),
+        build_level=assessment.build_level,
         engine=used,
         inputs=tuple(_used(item) for item in (*standing, *applied.used)),
         set_aside=tuple(

@@ -1,8 +1,10 @@
-"""Modes: what a denial leads to. The decision itself is the same in each."""
+"""How firmly a policy holds: what a denial leads to, and whose policies cannot be weakened."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+import msgspec
 
 
 class Mode(StrEnum):
@@ -17,3 +19,10 @@ class Mode(StrEnum):
     ENFORCE = "enforce"
     WARN = "warn"
     AUDIT = "audit"
+
+
+class OrganisationUsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """An organisation's policy that holds here too: its name, and the digest of its file."""
+
+    name: str
+    digest: str

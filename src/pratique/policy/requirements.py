@@ -13,7 +13,7 @@ import msgspec
 
 from pratique.policy.build_facts import Vouch  # noqa: TC001 - msgspec reads the annotations
 from pratique.policy.expectations import Expectation  # noqa: TC001
-from pratique.policy.mode import Mode
+from pratique.policy.mode import Mode, OrganisationUsed
 from pratique.policy.strictness import FREE, HIGHER, LOWER, SUBSET, SUPERSET, in_order
 from pratique.trust.pattern import IdentityPattern, matches_glob
 
@@ -72,13 +72,6 @@ class Approvers(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     role: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
     count: Annotated[int, msgspec.Meta(ge=1, le=20)] = 1
-
-
-class OrganisationUsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An organisation's policy that holds here too: its name, and the digest of its file."""
-
-    name: str
-    digest: str
 
 
 class Requirements(msgspec.Struct, frozen=True, kw_only=True):

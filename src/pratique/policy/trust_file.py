@@ -11,11 +11,10 @@ from pratique.errors import ConfigError
 from pratique.model.predicate import SHORT_NAMES, WAIVER
 from pratique.policy.build_facts import Vouch
 from pratique.policy.expectations import KEYS, parse_expectation
-from pratique.policy.mode import Mode
+from pratique.policy.mode import Mode, OrganisationUsed
 from pratique.policy.requirements import (
     Approvers,
     Distinct,
-    OrganisationUsed,
     PositiveInt,
     Requirement,
     Requirements,

@@ -1,16 +1,17 @@
-"""The SLSA Verification Summary Attestation v1 of a decision (slsa.dev/spec/v1.2/verification_summary).
+"""A decision as others' predicates: the SLSA Verification Summary, and in-toto's Simple Verification Result.
 
-Levels are claimed modestly. `SLSA_BUILD_LEVEL_1` asks that provenance exists and says how the artifact was
-built; level 2 also that a *hosted* build platform generated and signed it; level 3 that the platform keeps
-the signing key from the build and builds from one another. The embedded authority signs on the machine that
-builds, with keys which whoever has that machine can reach, so of it nothing above level 1 is true, however
-well the sandbox isolates. A policy of one's own that vouches for a hosted builder can say so in its own
-VSA; this function never does.
+The levels of a VSA (slsa.dev/spec/v1.2/verification_summary) are those that `build_facts.build_level` finds,
+if the rules had nothing against the provenance either. An SVR (in-toto attestation, predicates/svr.md, v0.1)
+lists the properties that hold: the levels, and each code that succeeded. Of an artifact that is refused it
+lists none, since whoever reads an SVR looks for one property alone.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from pratique.model.digest import parse_digest
 from pratique.model.predicate import PROVENANCE
@@ -21,24 +22,35 @@ if TYPE_CHECKING:
 
 SLSA_VERSION: Final = "1.2"
 DECISION_EXTENSION: Final = "https://pratique.dev/decision"
-BUILD_LEVEL_1: Final = "SLSA_BUILD_LEVEL_1"
 BUILD_LEVEL_UNEVALUATED: Final = "SLSA_BUILD_LEVEL_UNEVALUATED"
+POLICY_PASSED: Final = "PRATIQUE_POLICY_PASSED"
+_NO_NAME = re.compile(r"[^A-Z0-9]+")
 
 
-def vsa_predicate(decision: Decision, *, verifier: str, resource_uri: str, policy_uri: str) -> dict[str, Any]:
-    """Write the predicate; its statement's subject is the decision's artifact.
+class Verifier(msgspec.Struct, frozen=True, kw_only=True):
+    """Who says so, of what, by which policy.
 
-    Args:
-        decision: allowed or denied; a denial is a VSA too, with result FAILED and no level.
-        verifier: identity of the signer-to-be, for example `spiffe://pratique.local/verifier`.
+    Attributes:
+        identity: of the signer-to-be, for example `spiffe://pratique.local/verifier`.
         resource_uri: what the artifact is fetched as.
         policy_uri: name of the policy; its digest is the decision's.
     """
+
+    identity: str
+    resource_uri: str
+    policy_uri: str
+
+
+def vsa_predicate(decision: Decision, verifier: Verifier) -> dict[str, Any]:
+    """Write the predicate; its statement's subject is the decision's artifact.
+
+    A denial is a VSA too, with the result FAILED and no level.
+    """
     return {
-        "verifier": {"id": verifier},
+        "verifier": {"id": verifier.identity},
         "timeVerified": decision.effective_time,
-        "resourceUri": resource_uri,
-        "policy": {"uri": policy_uri, "digest": decision.policy.digest_set},
+        "resourceUri": verifier.resource_uri,
+        "policy": {"uri": verifier.policy_uri, "digest": decision.policy.digest_set},
         "inputAttestations": [{"digest": parse_digest(item.digest).digest_set} for item in decision.inputs],
         "verificationResult": "PASSED" if decision.allowed else "FAILED",
         "verifiedLevels": verified_levels(decision),
@@ -47,11 +59,40 @@ def vsa_predicate(decision: Decision, *, verifier: str, resource_uri: str, polic
     }
 
 
+def svr_predicate(decision: Decision, verifier: Verifier) -> dict[str, Any]:
+    """Write the predicate; the policy extends the verifier, as the specification's example has it."""
+    return {
+        "verifier": {
+            "id": verifier.identity,
+            "policy": {"uri": verifier.policy_uri, "digest": decision.policy.digest_set},
+        },
+        "timeCreated": decision.effective_time,
+        "properties": verified_properties(decision),
+    }
+
+
 def verified_levels(decision: Decision) -> list[str]:
-    """Give the levels a decision has earned: level 1 if provenance stood and all its checks succeeded."""
+    """Give the level that a decision has earned."""
     if not decision.allowed:
         return ["FAILED"]
     stood = any(item.predicate_type == PROVENANCE for item in decision.inputs)
     checks = [result for result in decision.results if result.code.startswith("provenance.")]
     sound = bool(checks) and all(result.status in {Status.SUCCESS, Status.WARNING} for result in checks)
-    return [BUILD_LEVEL_1] if stood and sound else [BUILD_LEVEL_UNEVALUATED]
+    earned = stood and sound and decision.build_level > 0
+    return [f"SLSA_BUILD_LEVEL_{decision.build_level}" if earned else BUILD_LEVEL_UNEVALUATED]
+
+
+def verified_properties(decision: Decision) -> list[str]:
+    """Name what holds: the policy, the level, and each code all of whose results are successes."""
+    if not decision.allowed:
+        return []
+    levels = [level for level in verified_levels(decision) if level != BUILD_LEVEL_UNEVALUATED]
+    by_name: dict[str, set[Status]] = {}
+    for result in decision.results:
+        by_name.setdefault(_property(result.code), set()).add(result.status)
+    succeeded = sorted(name for name, statuses in by_name.items() if statuses == {Status.SUCCESS})
+    return [POLICY_PASSED, *levels, *succeeded]
+
+
+def _property(code: str) -> str:
+    return f"PRATIQUE_{_NO_NAME.sub('_', code.upper())}"

@@ -13,7 +13,7 @@ import waiver_scenario as w
 from pratique.cli.commands.gate import FORMATS as OFFERED
 from pratique.policy.decision import Decision, Finding, Status, WaiverUsed
 from pratique.policy.formats.markdown import code_span
-from pratique.policy.formats.table import FORMATS
+from pratique.policy.formats.table import FORMATS, PREDICATES
 from pratique.policy.gate import evaluate
 
 HOSTILE = [
@@ -77,7 +77,7 @@ def hostile(text: str) -> Decision:
 
 
 def test_the_command_offers_every_format() -> None:
-    assert tuple(FORMATS) == OFFERED
+    assert (*FORMATS, *PREDICATES) == OFFERED
 
 
 def test_sarif() -> None:

@@ -15,7 +15,7 @@ from pratique.policy.evidence import Rejected, parse_input
 from pratique.policy.explain import explain, render
 from pratique.policy.gate import differences, evaluate, replay
 from pratique.policy.shipped import shipped_bundle
-from pratique.policy.vsa import vsa_predicate
+from pratique.policy.vsa import Verifier, vsa_predicate
 
 BUNDLE = shipped_bundle()
 FINDING = {
@@ -151,12 +151,12 @@ def test_a_decision_replays_from_its_stored_bytes() -> None:
 def test_the_header_binds_policy_input_and_evidence() -> None:
     gated = evaluate(s.gate_input(), BUNDLE, s.FixedEngine())
     document = json.loads(gated.decision.encode())
-    assert document["schema"] == "https://pratique.dev/policy-result/v1"
+    assert document["schema"] == "https://pratique.dev/policy-result/v2"
     assert document["policy"]["digest"]["sha256"] == s.hashlib.sha256(gated.policy_bytes).hexdigest()
     assert document["input_digest"]["sha256"] == s.hashlib.sha256(gated.input_bytes).hexdigest()
     assert {item["digest"] for item in document["inputs"]} == {str(item.digest) for item in s.complete()}
     assert document["engine"] == {"name": "fixed", "version": "1", "rego": "v1", "isolation": ["none"]}
-    assert document["summary"] == {"violation": 0, "error": 0, "warning": 0, "success": 22, "skipped": 0}
+    assert document["summary"] == dict.fromkeys(Status, 0) | {"success": 22}
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_the_header_binds_policy_input_and_evidence() -> None:
     [
         (b'"allow"', b'"maybe"'),
         (b'"summary":{"error":0', b'"summary":{"error":1'),
-        (b"policy-result/v1", b"policy-result/v9"),
-        (b'{"decision"', b'{ "decision"'),
+        (b"policy-result/v2", b"policy-result/v9"),
+        (b'"build_level":1', b'"build_level": 1'),
     ],
 )
 def test_an_altered_decision_is_refused(old: bytes, new: bytes) -> None:
@@ -202,6 +202,9 @@ def test_a_mode_changes_the_words_and_not_the_verdict(mode: str) -> None:
     assert parse_decision(decision.encode()).mode.value == mode
 
 
+VERIFIER = Verifier(
+    identity="spiffe://pratique.local/verifier", resource_uri="harbour-1.0.tar", policy_uri="pratique:default"
+)
 VSA_SCHEMA = {
     "type": "object",
     "required": ["verifier", "timeVerified", "resourceUri", "policy", "verificationResult", "verifiedLevels"],
@@ -216,12 +219,7 @@ VSA_SCHEMA = {
 
 
 def vsa(decision: Decision) -> dict[str, Any]:
-    predicate = vsa_predicate(
-        decision,
-        verifier="spiffe://pratique.local/verifier",
-        resource_uri="harbour-1.0.tar",
-        policy_uri="pratique:default",
-    )
+    predicate = vsa_predicate(decision, VERIFIER)
     jsonschema.validate(predicate, VSA_SCHEMA)
     return predicate
 

@@ -11,7 +11,7 @@ from pratique.cli.session import Session, session_options
 from pratique.errors import ExitCode, UsageError
 
 # The names of pratique.policy.formats.table, which need not be loaded to print help; a test compares.
-FORMATS = ("sarif", "junit", "markdown", "conftest")
+FORMATS = ("sarif", "junit", "markdown", "conftest", "vsa", "svr")
 
 
 @click.command("gate")
@@ -25,10 +25,11 @@ def command(session: Session, *, artifact: str | None, form: str | None, output:
     """Decide whether ARTIFACT (a file or a digest; by default the newest build) may pass.
 
     Verifies every piece of evidence about it, asks today's policy, and journals the decision as a signed
-    verification summary. A file counts by its bytes, never by its name.
+    verification summary. A file counts by its bytes, never by its name. A refusal ends with exit code 1,
+    unless the policy is in mode warn or audit.
     """
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
-    from pratique.flow.gate import gate  # noqa: PLC0415
+    from pratique.flow.gate import gate, verifier_of  # noqa: PLC0415
 
     if (form is None) != (output is None):
         raise UsageError("--format and --output go together", hint="--format sarif --output gate.sarif")
@@ -37,13 +38,15 @@ def command(session: Session, *, artifact: str | None, form: str | None, output:
     decided = gate(workspace, project, found)
     decision = decided.decision
     if form is not None and output is not None:
-        from pratique.policy.formats.table import FORMATS as WRITERS  # noqa: PLC0415 - who does not ask does not pay
+        from pratique.policy.formats.table import write_decision  # noqa: PLC0415 - who does not ask does not pay
         from pratique.store.atomic import write_atomic  # noqa: PLC0415
 
-        write_atomic(output, WRITERS[form](decision), mode=0o644)
+        written = write_decision(form, decision, verifier_of(workspace, project, found))
+        write_atomic(output, written, mode=0o644)
     body = {
         "artifact": {"name": found.name, "digest": str(found.digest)},
         "verdict": decision.decision,
+        "mode": decision.mode.value,
         "evidence": str(decided.evidence),
         "note": decided.note,
         "results": [
@@ -53,10 +56,15 @@ def command(session: Session, *, artifact: str | None, form: str | None, output:
     }
 
     def human() -> None:
+        if decision.mode == "audit" and not decision.allowed:
+            click.echo(f"{found.name}  {found.digest}: refused, and recorded only (mode audit)")
+            return
         word, colour = ("PASSED", "green") if decision.allowed else ("REFUSED", "red")
         click.echo(f"{verdict(word, colour)} {found.name}  {found.digest}")
+        if not decision.allowed and not decision.stops:
+            click.secho("  NOT ENFORCED: the policy is in mode warn", bold=True, fg="red")
         for line in obstacle_lines(decided):
             click.echo(line)
 
     session.emit(body, human)
-    return ExitCode.PASSED if decision.allowed else ExitCode.REFUSED
+    return ExitCode.REFUSED if decision.stops else ExitCode.PASSED
