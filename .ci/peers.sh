@@ -10,7 +10,7 @@ python_peer() {
   folder="$cache/$1-$(sha256sum "$2" | cut -c1-16)"
   if [ ! -e "$folder/.ready" ]; then
     "${PYTHON:-python3}" -m venv --clear "$folder" >&2
-    "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+    .venv/bin/python -m pip --python "$folder/bin/python" install --quiet --disable-pip-version-check --only-binary :all: \
       --require-hashes -r "$2" >&2
     touch "$folder/.ready"
   fi

@@ -53,6 +53,7 @@ VERBS = {
     "audit": Verb("audit", "Account", "Export the proof as one file, or verify such a file."),
     "log": Verb("log", "Account", "Look into the journal, check it, rebuild its index."),
     "witness": Verb("witness", "Account", "Vouch for somebody else's log."),
+    "serve": Verb("serve", "Set up", "Serve the trust root to other machines."),
     "trust": Verb("trust", "Set up", "Make the trust root; enrol the people who approve."),
 }
 

@@ -1,5 +1,8 @@
 """Check that every log entry has a bundle among the blobs that rebuilds to it and proves its place.
 
+An entry whose payload stayed with its signer has a bare record instead. That is enough only for signers from
+elsewhere: what a role of this log's own trust domain signed is evidence, and has to be here in full.
+
 Every blob is hashed on the way, evidence or not. Other bundles may lie there too, of other logs or made up:
 they are passed over. A checkpoint that this log's key signed is never passed over: if it speaks of a larger
 tree, or of another tree of its size, the log was rolled back or forked, and that is said.
@@ -11,9 +14,19 @@ from typing import TYPE_CHECKING
 
 from pratique.errors import EvidenceInvalidError, PratiqueError
 from pratique.model.strict_json import parse_json_object
-from pratique.trust.bundle import Bundle, key_id_of, parse_bundle
+from pratique.trust.bundle import (
+    LOG_ENTRY_START,
+    Bundle,
+    LogProof,
+    key_id_of,
+    parse_bundle,
+    parse_log_entry,
+)
+from pratique.trust.certificate import certificate_identity
 from pratique.trust.encoding import b64decode
 from pratique.trust.entry import KIND, hashedrekord_body
+from pratique.trust.identity import ROLES, role_identity
+from pratique.trust.keys import load_certificate
 from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.note import Checkpoint, log_key_id, verify_checkpoint
 
@@ -58,7 +71,11 @@ def check_bundles(
         except PratiqueError as error:
             problems.append(error.message)
             continue
-        if data is not None:
+        if data is None:
+            continue
+        if data.startswith(LOG_ENTRY_START):
+            check.bare(digest, data, expected)
+        else:
             check.candidate(digest, data)
     problems += check.forks
     for position in range(checkpoint.size):
@@ -78,8 +95,8 @@ def _unproven(position: int, digest: Digest | None, reason: str | None, blobs: B
 
 def _read_bundle(blobs: BlobStore, digest: Digest) -> bytes | None:
     with blobs.open(digest) as stream:
-        start = stream.read(len(_BUNDLE_START))
-        return start + stream.read() if start == _BUNDLE_START else None
+        start = stream.read(max(len(_BUNDLE_START), len(LOG_ENTRY_START)))
+        return start + stream.read() if start.startswith((_BUNDLE_START, LOG_ENTRY_START)) else None
 
 
 class _BundleCheck:
@@ -112,6 +129,28 @@ class _BundleCheck:
         else:
             self.proven.add(position)
 
+    def bare(self, digest: Digest, data: bytes, expected: Mapping[int, Digest]) -> None:
+        """Judge one blob that starts like a bare entry's record."""
+        try:
+            log = parse_log_entry(data)
+        except EvidenceInvalidError:
+            return
+        if log.log_id != self._log_id:
+            return
+        try:
+            head = verify_checkpoint(log.checkpoint, self._head.origin, self._key)
+            if problem := self._head_problem(head, log.checkpoint):
+                self.forks.append(
+                    f"log entry {digest}: its head of size {head.size} is signed, but {problem}"
+                )
+            self._verify_place(log, head)
+            noted = expected.get(log.index, digest) != digest
+            _refuse_evidence(log.entry_body, self._head.origin, noted=noted)
+        except EvidenceInvalidError as error:
+            self.refused[log.index] = f"log entry {digest}: {error.message}"
+        else:
+            self.proven.add(log.index)
+
     def _head_problem(self, head: Checkpoint, text: str) -> str:
         """Give what is wrong with a tree head that the log did sign; bundles of one batch share it."""
         if text not in self._heads:
@@ -123,15 +162,35 @@ class _BundleCheck:
         return self._heads[text]
 
     def _verify(self, bundle: Bundle, head: Checkpoint) -> None:
-        log = bundle.log
+        self._verify_place(bundle.log, head)
+        if (
+            bundle.entry_kind != KIND
+            or hashedrekord_body(bundle.signed(_spki(bundle))) != bundle.log.entry_body
+        ):
+            raise EvidenceInvalidError("it does not rebuild to its log entry")
+
+    def _verify_place(self, log: LogProof, head: Checkpoint) -> None:
         if (head.size, head.root) != (log.tree_size, log.root_hash):
             raise EvidenceInvalidError("its proof is for another tree head than its checkpoint's")
         leaf = leaf_hash(log.entry_body)
         if log.index >= self._head.size or self._tree.leaves[log.index] != leaf:
             raise EvidenceInvalidError("the entry it carries is not the one in the log")
-        if bundle.entry_kind != KIND or hashedrekord_body(bundle.signed(_spki(bundle))) != log.entry_body:
-            raise EvidenceInvalidError("it does not rebuild to its log entry")
         verify_inclusion(leaf, log.index, head.size, log.hashes, head.root)
+
+
+def _refuse_evidence(leaf: bytes, origin: str, *, noted: bool) -> None:
+    """Refuse a bare record where a bundle was: noted as such, or signed by a role of this trust domain."""
+    entry = parse_json_object(leaf, what="log entry")
+    try:
+        verifier = entry["spec"]["hashedRekordV002"]["signature"]["verifier"]
+        encoded = verifier.get("x509Certificate", {}).get("rawBytes")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise EvidenceInvalidError("it is not a hashedrekord") from error
+    if encoded is not None and not noted:
+        identity = certificate_identity(load_certificate(b64decode(encoded, what="log entry: certificate")))
+        noted = identity in {role_identity(origin, role) for role in ROLES}
+    if noted:
+        raise EvidenceInvalidError("only the bare entry of what was evidence is left")
 
 
 def _spki(bundle: Bundle) -> bytes | None:

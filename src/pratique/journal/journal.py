@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from pratique.errors import UsageError
 from pratique.journal.index import EvidenceRef, Index
 from pratique.journal.tiles import Tiles
-from pratique.journal.writer import Recorded, Writer, admit
+from pratique.journal.writer import BareEntry, Recorded, Writer, admit
 from pratique.store.atomic import LockBusyError, locked
 from pratique.trust.note import Checkpoint, verify_checkpoint
 
@@ -98,11 +98,12 @@ class Journal:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def append(self, signed: Sequence[Signed]) -> list[Recorded]:
+    def append(self, signed: Sequence[Signed | BareEntry]) -> list[Recorded]:
         """Append signed statements as one batch, under one signed checkpoint and one durable commit.
 
         When it returns, the entries are in the log, their bundles in the blobs and the index. Statements that
-        were appended before are appended again.
+        were appended before are appended again. A bare entry is in the log and the blobs; the index knows
+        nothing of it, as there is no statement to look it up by.
 
         Raises:
             MalformedError: a statement that cannot become a bundle or an entry; nothing was appended.

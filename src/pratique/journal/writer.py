@@ -25,7 +25,17 @@ from pratique.journal.layout import MAX_ENTRY_BYTES, WIDTH, full_tiles, partial_
 from pratique.journal.sequencer import Head, NewEntry, Sequencer
 from pratique.journal.tree import Frontier, Rendering, load_frontier, render
 from pratique.store.atomic import remove_temporary
-from pratique.trust.bundle import LogProof, Signed, encode_bundle, key_id_of, parse_bundle, parse_signed
+from pratique.trust.bundle import (
+    LOG_ENTRY_START,
+    LogProof,
+    Signed,
+    encode_bundle,
+    encode_log_entry,
+    key_id_of,
+    parse_bundle,
+    parse_log_entry,
+    parse_signed,
+)
 from pratique.trust.entry import hashedrekord_body
 from pratique.trust.merkle import leaf_hash
 from pratique.trust.note import Checkpoint, log_key_id, sign_checkpoint, verify_checkpoint
@@ -50,7 +60,7 @@ class Recorded(msgspec.Struct, frozen=True):
     Attributes:
         index: its position, from 0.
         digest: SHA-256 of the bundle's bytes: the evidence's identity.
-        bundle: the bundle's bytes.
+        bundle: the bundle's bytes; for a bare entry the log's part alone.
     """
 
     index: int
@@ -58,27 +68,42 @@ class Recorded(msgspec.Struct, frozen=True):
     bundle: bytes
 
 
-class Admitted(msgspec.Struct, frozen=True):
-    """A signed statement found fit for the log, parsed, with its leaf bytes."""
+class BareEntry(msgspec.Struct, frozen=True):
+    """An entry whose payload stays with its signer: the log only ever sees digest, signature and verifier.
 
-    signed: Signed
-    statement: Statement
+    Attributes:
+        leaf: canonical hashedrekord (`trust.entry.entry_body`), its signature verified by whoever admits it.
+    """
+
     leaf: bytes
 
 
-def admit(signed: Signed) -> Admitted:
+class Admitted(msgspec.Struct, frozen=True):
+    """What was found fit for the log: a leaf, and the signed statement, parsed, unless it is a bare entry."""
+
+    leaf: bytes
+    signed: Signed | None = None
+    statement: Statement | None = None
+
+
+def admit(item: Signed | BareEntry) -> Admitted:
     """See that a signed statement can become a bundle and a log entry, before either exists.
 
     Raises:
         MalformedError: no in-toto statement, a missing signature or timestamp, or too long for an entry.
     """
-    statement = parse_statement(signed.payload)
-    if not signed.signature or not signed.timestamp or not signed.payload_type:
+    if isinstance(item, BareEntry):
+        return Admitted(_fitting(item.leaf))
+    statement = parse_statement(item.payload)
+    if not item.signature or not item.timestamp or not item.payload_type:
         raise MalformedError("a signed statement without its signature, timestamp or payload type")
-    leaf = hashedrekord_body(signed)
+    return Admitted(_fitting(hashedrekord_body(item)), item, statement)
+
+
+def _fitting(leaf: bytes) -> bytes:
     if len(leaf) > MAX_ENTRY_BYTES:
         raise MalformedError(f"a log entry of {len(leaf)} bytes, more than the {MAX_ENTRY_BYTES} that fit")
-    return Admitted(signed, statement, leaf)
+    return leaf
 
 
 class Writer:
@@ -149,7 +174,7 @@ class Writer:
         edge = list(self.sequencer.leaves(head.size - head.size % WIDTH, head.size))
         rendering = render(frontier, edge, leaves, head.size + len(leaves))
         new = self._sign(rendering.frontier)
-        entries = [NewEntry(item.leaf, item.signed.encode()) for item in admitted]
+        entries = [NewEntry(item.leaf, item.signed.encode() if item.signed else b"") for item in admitted]
         self.sequencer.commit(head.size, new, entries)
         self._edge = (new, rendering.frontier)
         self._tiles.write(rendering.tiles, rendering.bundles)
@@ -184,7 +209,7 @@ class Writer:
             EvidenceInvalidError: a bundle is missing, damaged, or not of its entry.
         """
         references = [self._reference_again(*row) for row in self.sequencer.bundles()]
-        self._index.rebuild(references, len(references))
+        self._index.rebuild([item for item in references if item is not None], len(references))
 
     def _found(self) -> Head:
         """Sign the head of the empty log, unless there was a log here before."""
@@ -302,6 +327,7 @@ class Writer:
             references = [
                 reference(digest, position, item.statement, _key_id(item.signed))
                 for digest, position, item in zip(digests, positions, batch, strict=True)
+                if item.signed and item.statement
             ]
             self._index.add(references, head.size)
         for tile in partial_tiles(first):
@@ -320,38 +346,43 @@ class Writer:
                 "one of them is damaged",
                 hint="pratique log check",
             )
-        return [
-            encode_bundle(
-                item.signed,
-                LogProof(
-                    index=position,
-                    tree_size=head.size,
-                    root_hash=head.root,
-                    hashes=hashes,
-                    checkpoint=head.checkpoint,
-                    log_id=self._log_id,
-                    entry_body=item.leaf,
-                ),
-            )
-            for position, (item, hashes) in enumerate(zip(batch, proofs, strict=True), first)
-        ]
+        numbered = enumerate(zip(batch, proofs, strict=True), first)
+        return [self._record(head, position, item, hashes) for position, (item, hashes) in numbered]
 
-    def _reference_again(self, position: int, leaf: bytes, digest: Digest | None) -> EvidenceRef:
+    def _record(self, head: Head, position: int, item: Admitted, hashes: tuple[bytes, ...]) -> bytes:
+        proof = LogProof(
+            index=position,
+            tree_size=head.size,
+            root_hash=head.root,
+            hashes=hashes,
+            checkpoint=head.checkpoint,
+            log_id=self._log_id,
+            entry_body=item.leaf,
+        )
+        return encode_bundle(item.signed, proof) if item.signed else encode_log_entry(proof)
+
+    def _reference_again(self, position: int, leaf: bytes, digest: Digest | None) -> EvidenceRef | None:
         if digest is None:
             raise EvidenceInvalidError(
                 f"{self._path} is damaged: entry {position} is still without its bundle"
             )
-        bundle = parse_bundle(self._blobs.get(digest))
-        if bundle.log.index != position or bundle.log.entry_body != leaf:
+        data = self._blobs.get(digest)
+        bundle = None if data.startswith(LOG_ENTRY_START) else parse_bundle(data)
+        log = bundle.log if bundle else parse_log_entry(data)
+        if log.index != position or log.entry_body != leaf:
             raise EvidenceInvalidError(
                 f"bundle {digest} is not of log entry {position}", hint="pratique log check"
             )
+        if bundle is None:
+            return None
         return reference(digest, position, parse_statement(bundle.payload), bundle.key_id)
 
 
 def _admit_again(data: bytes, leaf: bytes) -> Admitted:
+    if not data:
+        return Admitted(leaf)
     signed = parse_signed(data)
-    return Admitted(signed, parse_statement(signed.payload), leaf)
+    return Admitted(leaf, signed, parse_statement(signed.payload))
 
 
 def _key_id(signed: Signed) -> str | None:

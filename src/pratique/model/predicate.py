@@ -22,6 +22,7 @@ ENROLMENT: Final = f"{_OWN}/enrolment/v1"
 AUDIT_SEAL: Final = f"{_OWN}/audit-seal/v1"
 WAIVER: Final = f"{_OWN}/waiver/v1"
 POLICY_RELEASE: Final = f"{_OWN}/policy-release/v1"
+ISSUANCE: Final = f"{_OWN}/issuance/v1"
 TEE_RESULT: Final = f"{_OWN}/tee-result/v1"
 
 SHORT_NAMES: Final = {
@@ -38,6 +39,7 @@ SHORT_NAMES: Final = {
     "audit-seal": AUDIT_SEAL,
     "waiver": WAIVER,
     "policy-release": POLICY_RELEASE,
+    "issuance": ISSUANCE,
     "tee-result": TEE_RESULT,
 }
 _BY_URI: Final = {uri: name for name, uri in SHORT_NAMES.items()}

@@ -17,8 +17,11 @@ from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.trust import protojson
 from pratique.trust.encoding import b64decode, b64encode
-from pratique.trust.entity import Entity, Message
-from pratique.trust.material import MEDIA_TYPE, read_entity
+from pratique.trust.entity import Entity, LogEntry, Message
+from pratique.trust.material import MEDIA_TYPE, read_entity, read_log_entry
+
+LOG_ENTRY_START: Final = b'{"canonicalizedBody":'
+"""How a log's part that stands alone begins, in canonical JSON."""
 
 MAX_BUNDLE_BYTES: Final = 32 * 1024 * 1024
 
@@ -144,6 +147,28 @@ def encode_bundle(signed: Signed, proof: LogProof) -> bytes:
     )
 
 
+def encode_log_entry(proof: LogProof) -> bytes:
+    """Write the log's part alone, as Rekor v2 answers (sigstore_rekor.proto TransparencyLogEntry, protojson).
+
+    This is all there is of an entry whose payload stayed with its signer.
+    """
+    return canonical_json(_tlog_entry(proof))
+
+
+def parse_log_entry(data: bytes) -> LogProof:
+    """Parse a log's part that stands alone.
+
+    Raises:
+        MalformedError: anything else than `encode_log_entry` writes, or of another kind of entry.
+    """
+    document = parse_json_object(data, what="log entry", max_bytes=MAX_BUNDLE_BYTES)
+    protojson.refuse_aliases(document, "log entry")
+    entry = read_log_entry(document, proof_needed=True)
+    if entry.kind != ("hashedrekord", "0.0.2"):
+        raise MalformedError(f"log entry: of kind {'/'.join(entry.kind)[:60]}, not hashedrekord/0.0.2")
+    return _own_proof(entry)
+
+
 def _tlog_entry(proof: LogProof) -> dict[str, Any]:
     return {
         "logIndex": str(proof.index),
@@ -206,16 +231,12 @@ def as_own(entity: Entity) -> Bundle:
     if isinstance(content, Message) or len(entity.entries) != 1 or len(entity.timestamps) != 1:
         raise MalformedError("bundle: it needs one envelope, one log entry and one timestamp")
     entry, key_id = entity.entries[0], None
-    if entry.proof is None:
-        raise MalformedError("log entry: inclusionProof is missing")
-    if entry.index != entry.proof.index:
-        raise MalformedError("log entry: its index differs from its inclusion proof's")
+    proof = _own_proof(entry)
     if entity.key_hint is not None:
         hint = b64decode(entity.key_hint, what="public key: its hint")
         if len(hint) != protojson.HASH_BYTES:
             raise MalformedError("public key: its hint is not the base64 SHA-256 of a public key")
         key_id = hint.hex()
-    proof = entry.proof
     return Bundle(
         digest=entity.source,
         payload=content.payload,
@@ -224,14 +245,23 @@ def as_own(entity: Entity) -> Bundle:
         certificate=entity.certificate,
         key_id=key_id,
         timestamp=entity.timestamps[0],
-        log=LogProof(
-            proof.index,
-            proof.tree_size,
-            proof.root_hash,
-            proof.hashes,
-            proof.checkpoint,
-            entry.log_id,
-            entry.body,
-        ),
+        log=proof,
         entry_kind=entry.kind,
+    )
+
+
+def _own_proof(entry: LogEntry) -> LogProof:
+    if entry.proof is None:
+        raise MalformedError("log entry: inclusionProof is missing")
+    if entry.index != entry.proof.index:
+        raise MalformedError("log entry: its index differs from its inclusion proof's")
+    proof = entry.proof
+    return LogProof(
+        proof.index,
+        proof.tree_size,
+        proof.root_hash,
+        proof.hashes,
+        proof.checkpoint,
+        entry.log_id,
+        entry.body,
     )

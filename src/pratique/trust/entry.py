@@ -25,7 +25,7 @@ def hashedrekord_body(signed: Signed) -> bytes:
     The digest is the SHA-256 of the PAE, so that the entry binds payload, payload type, signature and key.
     """
     digest = hashlib.sha256(pae(signed.payload_type, signed.payload)).digest()
-    return _body(
+    return entry_body(
         "sha256",
         digest,
         signature=signed.signature,
@@ -48,7 +48,7 @@ def rebuild_body(entity: Entity, public_key: PublicKey) -> bytes:
         digest = hashlib.new(algorithm, pae(content.payload_type, content.payload)).digest()
     else:
         algorithm, digest = content.algorithm, content.digest
-    return _body(
+    return entry_body(
         algorithm,
         digest,
         signature=entity.signature,
@@ -58,7 +58,7 @@ def rebuild_body(entity: Entity, public_key: PublicKey) -> bytes:
     )
 
 
-def _body(
+def entry_body(
     algorithm: str,
     digest: bytes,
     *,
@@ -67,6 +67,16 @@ def _body(
     spki: bytes,
     key_kind: str,
 ) -> bytes:
+    """Give the leaf bytes for a signature over a digest.
+
+    Args:
+        algorithm: `sha256`, `sha384` or `sha512`.
+        digest: of what was signed.
+        signature: over it.
+        certificate: DER, or None where a key signed.
+        spki: DER SubjectPublicKeyInfo, looked at where there is no certificate.
+        key_kind: as `trust.publickey` names it.
+    """
     if certificate is not None:
         verifier = {"x509Certificate": {"rawBytes": b64encode(certificate)}}
     else:

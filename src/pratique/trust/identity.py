@@ -12,7 +12,16 @@ from pratique.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-ROLES: Final = ("runner", "builder", "rebuilder", "scanner", "verifier", "deployer", "administrator")
+ROLES: Final = (
+    "runner",
+    "builder",
+    "rebuilder",
+    "scanner",
+    "verifier",
+    "deployer",
+    "administrator",
+    "authority",
+)
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _TRUST_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{0,15}}\Z")
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 LIFETIME: Final = timedelta(minutes=10)
 AUTHORITY_LIFETIME: Final = timedelta(days=3650)
 _OID_SCT_LIST: Final = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
-_UTF8_STRING: Final = 0x0C
 
 
 def authority_name(trust_domain: str, common_name: str) -> x509.Name:
@@ -94,7 +93,7 @@ def issue_certificate(
         )
         .add_extension(x509.UnrecognizedExtension(OID_ISSUER_V1, identity.issuer.encode()), critical=False)
         .add_extension(
-            x509.UnrecognizedExtension(OID_ISSUER_V2, der.tlv(_UTF8_STRING, identity.issuer.encode())),
+            x509.UnrecognizedExtension(OID_ISSUER_V2, der.tlv(der.UTF8_STRING, identity.issuer.encode())),
             critical=False,
         )
     )

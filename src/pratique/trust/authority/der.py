@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 from typing import Final
 
 INTEGER: Final = 0x02
+BIT_STRING: Final = 0x03
 OCTET_STRING: Final = 0x04
 NULL: Final = b"\x05\x00"
 OBJECT_IDENTIFIER: Final = 0x06
+UTF8_STRING: Final = 0x0C
 GENERALIZED_TIME: Final = 0x18
 SEQUENCE: Final = 0x30
 SET: Final = 0x31
@@ -43,6 +45,17 @@ def integer(value: int) -> bytes:
 def octets(data: bytes) -> bytes:
     """Write an OCTET STRING."""
     return tlv(OCTET_STRING, data)
+
+
+def text(value: str) -> bytes:
+    """Write a UTF8String."""
+    return tlv(UTF8_STRING, value.encode())
+
+
+def named_bit(number: int) -> bytes:
+    """Write a BIT STRING of a named list with one bit set, without trailing zero bits (X.690 §11.2.2)."""
+    last = number % 8
+    return tlv(BIT_STRING, bytes([7 - last]), bytes(number // 8), bytes([0x80 >> last]))
 
 
 def oid(dotted: str) -> bytes:

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from pratique.errors import ConfigError, InfrastructureError, UsageError
 from pratique.trust.authority import ca, tsa
+from pratique.trust.authority.tsq import Query, query_of
 from pratique.trust.identity import Identity, check_trust_domain, role_identity
 from pratique.trust.keys import load_private_key, read_private_file, spki, write_new_file
 from pratique.trust.note import log_key_id
@@ -225,7 +226,13 @@ class Authority:
 
     def timestamp(self, data: bytes) -> bytes:
         """Timestamp bytes, now (DER RFC 3161 response)."""
-        return tsa.issue_timestamp(data, certificate=self._tsa, key=self._tsa_key, moment=self._clock())
+        return self.answer(query_of(data))
+
+    def answer(self, query: Query, serial: int | None = None) -> bytes:
+        """Grant a timestamp query, now (DER RFC 3161 response)."""
+        return tsa.issue_timestamp(
+            query, certificate=self._tsa, key=self._tsa_key, moment=self._clock(), serial=serial
+        )
 
 
 def load_root(path: Path) -> TrustedRoot:

@@ -11,15 +11,15 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from pratique.trust.authority import der
+from pratique.trust.authority.tsq import POLICY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
 
     from cryptography import x509
 
-POLICY: Final = "2.25.279914215306189523120213361946204270731"
-"""Names our timestamp policy; made from a random UUID, as X.667 §6.2 allows anyone."""
+    from pratique.trust.authority.tsq import Query
+
 
 _SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
 _TST_INFO: Final = "1.2.840.113549.1.9.16.1.4"
@@ -29,35 +29,37 @@ _SIGNING_TIME: Final = "1.2.840.113549.1.9.5"
 _SIGNING_CERTIFICATE_V2: Final = "1.2.840.113549.1.9.16.2.47"
 _SHA256: Final = "2.16.840.1.101.3.4.2.1"
 _ECDSA_SHA256: Final = "1.2.840.10045.4.3.2"
-_SERIAL_BITS: Final = 127
+SERIAL_BITS: Final = 127
 _UTC_TIME: Final = 0x17
 
 
 def issue_timestamp(
-    data: bytes,
+    query: Query,
     *,
     certificate: x509.Certificate,
     key: ec.EllipticCurvePrivateKey,
     moment: datetime,
-    serial: Callable[[int], int] = secrets.randbits,
+    serial: int | None = None,
 ) -> bytes:
-    """Timestamp bytes: a granted TimeStampResp with the signer's certificate inside (RFC 3161 §2.4.2).
+    """Grant a query: a TimeStampResp over the digest that it names (RFC 3161 §2.4.2).
 
     Args:
-        data: what is timestamped; only its SHA-256 goes into the token.
-        certificate: the authority's certificate.
+        query: what is asked; see `query_of` for timestamping bytes that are here.
+        certificate: the authority's certificate; inside the token when the query asks for it.
         key: the authority's P-256 key.
         moment: the time to state, whole seconds.
-        serial: gives that many random bits.
+        serial: the token's number; by default random and positive.
     """
-    info = _tst_info(sha256(data).digest(), moment, serial(_SERIAL_BITS) | 1)
+    number = secrets.randbits(SERIAL_BITS) | 1 if serial is None else serial
+    info = _tst_info(query, moment, number)
     attributes = _signed_attributes(info, certificate, moment)
     signature = key.sign(der.tlv(der.SET, *attributes), ec.ECDSA(hashes.SHA256()))
+    inside = [der.tlv(der.CONTEXT_0, certificate.public_bytes(Encoding.DER))] if query.certificate else []
     signed_data = der.sequence(
         der.integer(3),
         der.set_of(_algorithm(_SHA256)),
         der.sequence(der.oid(_TST_INFO), der.tlv(der.CONTEXT_0, der.octets(info))),
-        der.tlv(der.CONTEXT_0, certificate.public_bytes(Encoding.DER)),
+        *inside,
         der.set_of(_signer_info(certificate, attributes, signature)),
     )
     granted = der.sequence(der.integer(0))
@@ -68,14 +70,17 @@ def _algorithm(name: str) -> bytes:
     return der.sequence(der.oid(name))
 
 
-def _tst_info(digest: bytes, moment: datetime, serial: int) -> bytes:
-    imprint = der.sequence(der.sequence(der.oid(_SHA256), der.NULL), der.octets(digest))
+def _tst_info(query: Query, moment: datetime, serial: int) -> bytes:
+    parameters = der.NULL if query.null_parameters else b""
+    imprint = der.sequence(der.sequence(der.oid(query.algorithm), parameters), der.octets(query.digest))
+    nonce = b"" if query.nonce is None else der.integer(query.nonce)
     return der.sequence(
         der.integer(1),
         der.oid(POLICY),
         imprint,
         der.integer(serial),
         der.generalized_time(moment),
+        nonce,
     )
 
 

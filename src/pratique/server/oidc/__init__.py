@@ -1,0 +1,1 @@
+"""OpenID Connect as a certificate authority needs it: tokens, providers' keys, who a token speaks of."""
