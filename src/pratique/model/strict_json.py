@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import rfc8785
 
 from pratique.errors import MalformedError
+from pratique.model.plain_json import read_plain, write_plain
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
@@ -37,6 +38,8 @@ def parse_json(data: bytes, *, what: str, max_bytes: int = MAX_BYTES, max_depth:
     """
     if len(data) > max_bytes:
         raise MalformedError(f"{what}: {len(data)} bytes of JSON, more than the {max_bytes} allowed")
+    if (plain := read_plain(data, max_depth)) is not None:
+        return plain
     if data.startswith(b"\xef\xbb\xbf"):
         raise MalformedError(f"{what}: JSON starts with a byte order mark")
     try:
@@ -82,6 +85,8 @@ def canonical_json(value: Any) -> bytes:
     Raises:
         MalformedError: a value that has no canonical form (NaN, an integer beyond 2^53-1, a non-string key).
     """
+    if (plain := write_plain(value, MAX_DEPTH)) is not None:
+        return plain
     try:
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pratique.errors import MalformedError
+from pratique.model.plain_json import write_plain
 from pratique.model.strict_json import canonical_json
 from pratique.policy.engine.port import EngineError, Limits
 from pratique.policy.language.annotations import nesting
@@ -47,17 +48,22 @@ def make_request(
     Raises:
         EngineError: not JSON, nested too deep, or too large.
     """
-    if _depth({"data": data, "input": document}, limits.input_depth + 1) > limits.input_depth:
-        raise EngineError("limit", f"input nests deeper than {limits.input_depth} levels")
     try:
         sources = sum(len(module.source.encode("utf-8")) for module in modules.values())
-        request = Request(data=canonical_json(data), document=canonical_json(document))
+        request = Request(data=_encode(data, limits), document=_encode(document, limits))
     except (MalformedError, UnicodeEncodeError) as error:
         raise EngineError("limit", f"the input is not JSON: {error}") from error
     size = sources + len(request.data) + len(request.document)
     if size > limits.input_bytes:
         raise EngineError("limit", f"{size} bytes of input, more than {limits.input_bytes} allowed")
     return request
+
+
+def _encode(value: dict[str, Any], limits: Limits) -> bytes:
+    plain = write_plain(value, limits.input_depth)
+    if plain is None and _depth(value, limits.input_depth + 1) > limits.input_depth:
+        raise EngineError("limit", f"input nests deeper than {limits.input_depth} levels")
+    return plain or canonical_json(value)
 
 
 def _depth(value: Any, limit: int) -> int:
