@@ -19,6 +19,7 @@ from pratique.flow.environment_config import (
 )
 from pratique.model.digest import parse_digest
 from pratique.policy.settings import typed
+from pratique.policy.sources import InputShape, RegoVersion, VolatileTable
 from pratique.trust.pattern import parse_pattern
 
 FILE_NAME = "pratique.toml"
@@ -104,6 +105,34 @@ class BundleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     key: str | None = None
 
 
+class PolicySourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One entry of `[[policy.source]]`: rules of one's own, evaluated by themselves.
+
+    Attributes:
+        path: folder of Rego files, those below included, or one file.
+        name: what it is called in decisions; by default the path's last part.
+        rego: version of the language the files are in.
+        input: what the rules see: `evidence`, or `attestations` as Conforma's do.
+        data: files or folders of JSON and YAML, below `data`.
+        rule_data: values below `data.rule_data__configuration__`, where Conforma's rules look first.
+        include: which rules count; all, if absent.
+        exclude: which do not.
+        volatile_include: criteria that hold for a while, or for one artifact.
+        volatile_exclude: likewise.
+    """
+
+    path: str
+    name: str | None = None
+    rego: RegoVersion = "v1"
+    input: InputShape = "evidence"
+    data: tuple[str, ...] = ()
+    rule_data: dict[str, Any] = {}
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    volatile_include: tuple[VolatileTable, ...] = ()
+    volatile_exclude: tuple[VolatileTable, ...] = ()
+
+
 class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[policy]`: what the project adds to the shipped policy, or another policy altogether.
 
@@ -111,6 +140,7 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         profile: how much the shipped policy asks: `starter`, `standard` (the default) or `high`.
         data: rule data over the shipped defaults, for example `{vulns = {threshold = "medium"}}`.
         rules: folder of the project's own Rego files, which can add denials.
+        source: further rules, each in conventions of its own.
         folder: a whole policy instead of the shipped one: `*.rego`, `data.json`, `trust.toml`.
         bundle: see `BundleConfig`.
     """
@@ -118,6 +148,7 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     profile: Literal["starter", "standard", "high"] | None = None
     data: dict[str, Any] = {}
     rules: str | None = None
+    source: tuple[PolicySourceConfig, ...] = ()
     folder: str | None = None
     bundle: BundleConfig | None = None
 
@@ -252,7 +283,7 @@ def _check_bundle(policy: PolicyConfig, what: str) -> None:
     bundle = policy.bundle
     if bundle is None:
         return
-    if policy.data or policy.rules or policy.folder or policy.profile:
+    if policy.data or policy.rules or policy.source or policy.folder or policy.profile:
         raise ConfigError(f"{what}: policy.bundle is a whole policy: nothing else of [policy] goes with it")
     if (bundle.path is None) == (bundle.oci is None):
         raise ConfigError(f"{what}: [policy.bundle] needs exactly one of path, oci")
@@ -272,6 +303,8 @@ _TABLES = (
     AdvisoryConfig,
     PolicyConfig,
     BundleConfig,
+    PolicySourceConfig,
+    VolatileTable,
     EnvironmentConfig,
     Rule,
     ServiceConfig,

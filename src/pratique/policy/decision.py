@@ -7,7 +7,7 @@ then one result for each known code. Canonical JSON, so equal decisions have equ
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -22,7 +22,8 @@ DECISION_SCHEMA: Final = "https://pratique.dev/policy-result/v2"
 class Status(StrEnum):
     """What one code came to. `SKIPPED` says that there was nothing to look at; it is never a pass.
 
-    `WAIVED` is a violation, still there, that enough people accept for a while.
+    `WAIVED` is a violation, still there, that enough people accept for a while, or that an `exception` of the
+    very source exempts.
     """
 
     VIOLATION = "violation"
@@ -69,6 +70,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         evidence: digests of the evidence looked at.
         controls: practices the code serves.
         waivers: of a waived violation, every waiver that counts for it.
+        excepted: of a violation that its own source's rules exempt: which rule says so.
+        metadata: what else the rule says, in whatever shape.
     """
 
     code: str
@@ -83,11 +86,18 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     evidence: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()
     waivers: tuple[WaiverUsed, ...] = ()
+    excepted: str = ""
+    metadata: dict[str, Any] = {}
 
     @property
-    def order(self) -> tuple[int, str, tuple[str, ...], str]:
-        """Gravest first, then by code."""
-        return (_ORDER.index(self.status), self.code, self.term, self.msg)
+    def order(self) -> tuple[int, str, tuple[str, ...], str, bytes]:
+        """Gravest first, then by code; two results that differ in anything are never equal."""
+        return (_ORDER.index(self.status), self.code, self.term, self.msg, canonical_json(_plain(self)))
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(finding)
+    return plain
 
 
 class EvidenceUsed(msgspec.Struct, frozen=True, kw_only=True):

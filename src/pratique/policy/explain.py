@@ -105,6 +105,12 @@ def waiver_line(waiver: WaiverUsed) -> str:
     return f"{waiver.person} until {waiver.not_after}: {waiver.reason}{ticket}"
 
 
+def waived_lines(finding: Finding) -> tuple[str, ...]:
+    """Say who lets a waived violation pass: people, or the rules of its own source."""
+    lines = tuple(waiver_line(waiver) for waiver in finding.waivers)
+    return (*lines, finding.excepted) if finding.excepted else lines
+
+
 def _verdict(decision: Decision, obstacles: int, cautions: int) -> str:
     artifact = f"{decision.name} {decision.subject.short}".strip()
     by = f"policy {decision.policy.short} at {decision.effective_time}"
@@ -132,7 +138,7 @@ def _obstacles(decision: Decision, *statuses: Status) -> tuple[Obstacle, ...]:
                 described.get(digest, digest) for result in results for digest in result.evidence
             ),
             cures=_once(result.solution for result in results if result.solution),
-            waived_by=_once(waiver_line(waiver) for result in results for waiver in result.waivers),
+            waived_by=_once(line for result in results for line in waived_lines(result)),
         )
         for code, results in by_code.items()
     ]

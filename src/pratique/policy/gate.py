@@ -2,9 +2,9 @@
 
 Two layers. The trust layer (`standing`) decides which evidence counts and what is owed. Rego then sees only
 the evidence that stands, and can add violations and warnings, never remove one. An artifact passes only if
-both layers are silent: any error of the engine, of a rule or in a rule's answer is itself a denial. The one
-thing that lets a violation pass is people who answer for it by name (`waivers.judge`), and it stays in the
-record.
+both layers are silent: any error of the engine, of a rule or in a rule's answer is itself a denial. What lets
+a violation pass is people who answer for it by name (`waivers.judge`) or, of a source's own rules alone, what
+that source excludes or excepts; and it stays in the record.
 
 Deterministic: the input document and the policy bundle determine the decision to the byte (but for `engine`,
 where another engine or machine evaluates them), which is what lets an auditor replay it.
@@ -12,40 +12,27 @@ where another engine or machine evaluates them), which is what lets an auditor r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pratique.errors import MalformedError
 from pratique.model.clock import format_time
-from pratique.model.digest import parse_digest, sha256_bytes
+from pratique.model.digest import sha256_bytes
 from pratique.model.predicate import short_name
 from pratique.model.strict_json import canonical_json
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.decision import Decision, EngineUsed, EvidenceRefused, EvidenceUsed, Finding, Status
-from pratique.policy.engine.port import Engine, EngineError, Module, RuleSet
 from pratique.policy.evidence import Evidence, GateInput, parse_input, read_input
+from pratique.policy.results import judge, skip_dependents
 from pratique.policy.rule_data import rule_data_table
 from pratique.policy.standing import Assessment, assess
 from pratique.policy.waivers.judge import apply_waivers, judge_waivers
-from pratique.policy.waivers.waiver import ENGINE_ERROR
 
 if TYPE_CHECKING:
-    from pratique.policy.language.catalogue import RuleInfo
+    from pratique.policy.engine.port import Engine
 
 REJECTED: Final = "evidence.rejected"
 _OWED_TITLE: Final = "Accepted evidence of this kind is there, as it is expected"
-
-
-class _MemberWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a rule may put into its set."""
-
-    code: str
-    msg: str
-    term: tuple[str, ...] = ()
-    solution: str = ""
-    evidence: tuple[str, ...] = ()
-    severity: Literal["critical", "high", "medium", "low", ""] = ""
 
 
 class Gated(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,19 +74,15 @@ def _decide(
     """Decide on what was read from the bytes, never on what the caller held, so that no replay can differ."""
     assessment = assess(gate_input, bundle.requirements)
     findings = [*_owed(assessment), *_rejected(gate_input)]
-    used = EngineUsed(name=engine.name, version=engine.version)
-    data = rule_data_table(bundle.data)
-    try:
-        modules = {name: Module(source=source) for name, source in bundle.modules.items()}
-        answer = engine.evaluate(modules, data, rego_input(gate_input, assessment))
-        findings += _rule_results(answer.sets, bundle, assessment)
-        used = msgspec.structs.replace(used, isolation=answer.isolation)
-    except EngineError as error:
-        findings += _engine_error(error, bundle)
+    judged = judge(bundle, gate_input, assessment, engine)
+    findings += judged.findings
+    used = EngineUsed(
+        name=engine.name, version=engine.version, rego=",".join(judged.versions), isolation=judged.isolation
+    )
     policy = sha256_bytes(policy_bytes)
     waivers = judge_waivers(gate_input, policy, bundle.data.waivers)
     applied = apply_waivers(findings, waivers, bundle.data.waivers)
-    results = sorted(applied.results, key=lambda result: result.order)
+    results = sorted(skip_dependents(applied.results, bundle), key=lambda result: result.order)
     standing = (item for items in assessment.standing.values() for item in items)
     denied = any(result.status in {Status.VIOLATION, Status.ERROR} for result in results)
     return Decision(
@@ -110,7 +93,7 @@ def _decide(
         effective_time=format_time(gate_input.effective_time),
         policy=policy,
         organisations=bundle.requirements.organisations,
-        rule_data=sha256_bytes(canonical_json(data)),
+        rule_data=sha256_bytes(canonical_json(rule_data_table(bundle.data))),
         input=sha256_bytes(input_bytes),
         build_level=assessment.build_level,
         engine=used,
@@ -133,30 +116,6 @@ def differences(recorded: Decision, replayed: Decision) -> tuple[str, ...]:
         for name in Decision.__struct_fields__
         if name != "engine" and getattr(recorded, name) != getattr(replayed, name)
     )
-
-
-def rego_input(gate_input: GateInput, assessment: Assessment) -> dict[str, Any]:
-    """Build what rules see as `input`: the artifact, the time, and the evidence that stands by short name."""
-    return {
-        "subject": {"name": gate_input.name, "digest": gate_input.subject.digest_set},
-        "effective_time": format_time(gate_input.effective_time),
-        "evidence": {
-            short: [_rego_evidence(item, assessment) for item in items]
-            for short, items in assessment.standing.items()
-        },
-    }
-
-
-def _rego_evidence(item: Evidence, assessment: Assessment) -> dict[str, Any]:
-    document = {
-        "digest": str(item.digest),
-        "signer": item.signer,
-        "issuer": item.signer_issuer,
-        "signed_at": format_time(item.signed_at),
-        "predicate": item.predicate,
-    }
-    definition = assessment.definitions.get(item.digest)
-    return document | ({"definition_digest": str(definition)} if definition else {})
 
 
 def _owed(assessment: Assessment) -> list[Finding]:
@@ -210,82 +169,6 @@ def _rejected(gate_input: GateInput) -> list[Finding]:
         )
         for item in gate_input.rejected
     ]
-
-
-def _rule_results(sets: tuple[RuleSet, ...], bundle: PolicyBundle, assessment: Assessment) -> list[Finding]:
-    """Turn the rules' answers into results, and list every known code that stayed silent."""
-    levels = bundle.data.levels
-    found = [_rule_finding(rule_set, member, bundle) for rule_set in sets for member in rule_set.members]
-    found = [result for result in found if levels.get(result.code) != "off"]
-    fired = {result.code for result in found}
-    return found + [
-        _silent(info, assessment, off=levels.get(code) == "off")
-        for code, info in sorted(bundle.rules.items())
-        if code not in fired
-    ]
-
-
-def _rule_finding(rule_set: RuleSet, member: Any, bundle: PolicyBundle) -> Finding:
-    where = f"{rule_set.package}.{rule_set.name}"
-    try:
-        wire = msgspec.convert(member, _MemberWire)
-        evidence = tuple(str(parse_digest(text)) for text in wire.evidence)
-    except (msgspec.ValidationError, MalformedError) as error:
-        raise EngineError("eval", f"{where} holds what is no finding: {error}") from error
-    info = bundle.rules.get(wire.code)
-    if info is None:
-        raise EngineError("eval", f"{where} reports code {wire.code!r}, which no METADATA declares")
-    level = bundle.data.levels.get(wire.code) or rule_set.name.split("_")[0]
-    return Finding(
-        code=wire.code,
-        status=Status.WARNING if level == "warn" else Status.VIOLATION,
-        msg=wire.msg,
-        title=info.title,
-        severity=wire.severity or info.severity,
-        term=wire.term,
-        solution=wire.solution or info.solution,
-        evidence=evidence,
-        controls=info.controls,
-    )
-
-
-def _silent(info: RuleInfo, assessment: Assessment, *, off: bool) -> Finding:
-    looked_at = assessment.standing.get(info.needs, ())
-    why = f"no accepted {info.needs} evidence to look at" if info.needs and not looked_at else ""
-    why = "off by the policy's levels" if off else why
-    return Finding(
-        code=info.code,
-        status=Status.SKIPPED if why else Status.SUCCESS,
-        msg=why,
-        title=info.title,
-        severity=info.severity,
-        evidence=tuple(str(item.digest) for item in looked_at),
-        controls=info.controls,
-    )
-
-
-def _engine_error(error: EngineError, bundle: PolicyBundle) -> list[Finding]:
-    failed = Finding(
-        code=ENGINE_ERROR,
-        status=Status.ERROR,
-        msg=f"{error.phase}: {error.message}",
-        title="The rules could be evaluated",
-        severity="critical",
-        term=(error.phase,),
-        solution="Correct the rule, or the evidence it stumbles over.",
-    )
-    skipped = [
-        Finding(
-            code=code,
-            status=Status.SKIPPED,
-            msg="the rules could not be evaluated",
-            title=info.title,
-            severity=info.severity,
-            controls=info.controls,
-        )
-        for code, info in sorted(bundle.rules.items())
-    ]
-    return [failed, *skipped]
 
 
 def _used(item: Evidence) -> EvidenceUsed:

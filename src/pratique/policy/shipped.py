@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pratique.errors import ConfigError
 from pratique.model.strict_json import parse_json_object
-from pratique.policy.bundle import DATA_FILE, TRUST_FILE, PolicyBundle, make_bundle, read_modules
+from pratique.policy.bundle import DATA_FILE, TRUST_FILE, PolicyBundle, make_bundle
+from pratique.policy.files import read_modules
 from pratique.policy.settings import merge, nearest
+from pratique.policy.sources import ADDED_PREFIX
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from importlib.resources.abc import Traversable
     from pathlib import Path
 
     from pratique.policy.rule_data import Level
+    from pratique.policy.sources import Source
 
 Profile = Literal["starter", "standard", "high"]
 PROFILES: Final[tuple[Profile, ...]] = ("starter", "standard", "high")
@@ -34,6 +38,7 @@ def shipped_bundle(
     data: dict[str, Any] | None = None,
     requirements: dict[str, Any] | None = None,
     rules: Path | None = None,
+    sources: Iterable[Source] = (),
 ) -> PolicyBundle:
     """Load the shipped policy with a project's additions (I/O).
 
@@ -42,6 +47,7 @@ def shipped_bundle(
         data: rule data laid over the profile's.
         requirements: requirements laid over the profile's; tables merge, lists are replaced.
         rules: folder of the project's own `*.rego` files.
+        sources: further rules, each in conventions of its own.
 
     Raises:
         ConfigError: no such profile, an addition that does not hold up, or rules in a shipped package.
@@ -57,8 +63,8 @@ def shipped_bundle(
     common = merge(common, own.get("data", {})) | {"levels": levels}
     trust = merge(trust, {"require": own["require"]})
     if rules is not None:
-        modules |= {f"project/{name}": source for name, source in read_modules(rules).items()}
-    return make_bundle(modules, merge(common, data or {}), merge(trust, requirements or {}))
+        modules |= {f"{ADDED_PREFIX}{name}": text for name, text in read_modules(rules).items()}
+    return make_bundle(modules, merge(common, data or {}), merge(trust, requirements or {}), sources)
 
 
 def level_table() -> dict[str, dict[str, Level]]:

@@ -19,6 +19,7 @@ from pratique.policy.engine import confine, regorus
 from pratique.policy.engine.port import EngineError, Limits, Module
 from pratique.policy.engine.regorus import RegorusEngine
 
+NO_DATA: dict[str, Any] = {"rule_data": {}}
 ECHO = {"a.rego": Module(source="package a\ndeny contains [input.x, data.rule_data]")}
 LOOP = {
     "a.rego": Module(
@@ -34,7 +35,7 @@ HUNGRY = {
 
 
 def members(engine: RegorusEngine, modules: dict[str, Module], document: dict[str, Any]) -> Any:
-    return engine.evaluate(modules, {}, document).sets[0].members
+    return engine.evaluate(modules, NO_DATA, document).sets[0].members
 
 
 def workers(engine: RegorusEngine) -> list[int]:
@@ -95,7 +96,7 @@ def test_filters_are_whole_instructions_and_end_by_refusing(machine: str) -> Non
 
 
 def test_the_decision_says_what_contained_it() -> None:
-    answer = RegorusEngine().evaluate(ECHO, {}, {"x": 1})
+    answer = RegorusEngine().evaluate(ECHO, NO_DATA, {"x": 1})
     assert answer.isolation == (
         "own-process",
         "rlimits",
@@ -130,9 +131,9 @@ WARM = RegorusEngine()
 @settings(max_examples=30, deadline=None)
 def test_nothing_of_one_decision_reaches_the_next(requests: list[tuple[Any, dict[str, Any]]]) -> None:
     for value, data in requests:
-        answer = WARM.evaluate(ECHO, data, {"x": value})
+        answer = WARM.evaluate(ECHO, {"rule_data": data}, {"x": value})
         assert answer.sets[0].members == ([value, data],)
-    assert WARM.evaluate(ECHO, {}, {}).sets[0].members == ()
+    assert WARM.evaluate(ECHO, NO_DATA, {}).sets[0].members == ()
 
 
 def test_input_of_the_decision_before_is_not_there() -> None:
@@ -263,7 +264,7 @@ def test_a_worker_gone_wrong_is_an_error(name: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(regorus, "_WORKER", worker)
     engine = RegorusEngine(Limits(wall_seconds=2, output_bytes=100_000))
     with pytest.raises(EngineError, match=expected):
-        engine.evaluate(ECHO, {}, {})
+        engine.evaluate(ECHO, NO_DATA, {})
     assert workers(engine) == []
 
 

@@ -43,7 +43,8 @@ test_stumbles if to_number("x") == 1
 
 
 def run(*sources: str, **data: int) -> TestAnswer:
-    return ENGINE.test({f"{number}.rego": Module(source=text) for number, text in enumerate(sources)}, data)
+    modules = {f"{number}.rego": Module(source=text) for number, text in enumerate(sources)}
+    return ENGINE.test(modules, {"rule_data": data})
 
 
 def test_outcomes_and_places() -> None:

@@ -19,6 +19,7 @@ from pratique.policy.engine.port import EngineError, Limits, Module
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import evaluate
 from pratique.policy.shipped import shipped_bundle
+from pratique.policy.sources import parse_source
 from pratique.policy.trust_file import requirements_table
 
 HEAD = """package mine
@@ -32,8 +33,8 @@ ENGINE = RegorusEngine(Limits(wall_seconds=2, output_bytes=100_000))
 
 def bundle(source: str) -> PolicyBundle:
     shipped = shipped_bundle()
-    modules = {**shipped.modules, "project/mine.rego": HEAD + source}
-    return make_bundle(modules, {}, requirements_table(shipped.requirements))
+    mine = parse_source({"name": "mine", "modules": {"mine.rego": HEAD + source}}, what="test")
+    return make_bundle(shipped.modules, {}, requirements_table(shipped.requirements), [mine])
 
 
 def decide(source: str, **changes: Any) -> Decision:
@@ -72,11 +73,27 @@ CORPUS = {
     "default deny": ("default deny := false", "deny is not a set of findings"),
     "warn as boolean": ("warn := false", "warn is not a set of findings"),
     "misspelt deny": ("denied contains 1", "no rule named deny or warn"),
-    "member without a code": ('deny contains {"msg": "no"}', "holds what is no finding"),
-    "member of an undeclared code": (
-        'deny contains {"code": "mine.two", "msg": "no"}',
-        "which no METADATA declares",
+    "list that is always undefined": ("deny := [1]", "deny is not a set of findings"),
+    "list that is no finding": ("deny := [1] if true", "holds what is no finding"),
+    "member without a message": ('deny contains {"title": "no"}', "holds what is no finding"),
+    "member of a shipped code": (
+        'deny contains {"code": "rebuild.identical", "msg": "no"}',
+        "not this source's to report",
     ),
+    "member of a code of the program's own": (
+        'deny contains {"code": "evidence.sbom", "msg": "no"}',
+        "not this source's to report",
+    ),
+    "exception of another shape": (
+        'deny contains "no"\nexception contains 1',
+        "an exception is a list of rule names",
+    ),
+    "exception alone": ('exception contains [""]', "no rule named deny or warn"),
+    "function of Conforma": (
+        NEVER % 'ec.oci.blob("x")',
+        "ec.oci.blob is a function of Conforma's own engine",
+    ),
+    "data that is not there": (NEVER % "data.conftest.file.name", "data.conftest.file.name is neither"),
     "type confusion": ('deny contains 1 if { to_number("abc") }', "could not parse string as number"),
     "type confusion of arguments": ("deny contains 1 if { count(5) }", "count"),
     "division by zero": ("deny contains 1 if { x := 1 / 0; x == 0 }", "divi"),

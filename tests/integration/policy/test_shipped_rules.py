@@ -12,7 +12,9 @@ import pytest
 from pratique.policy.decision import Decision, Status
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import REJECTED, evaluate
+from pratique.policy.notices import SELECTION, SOURCE, VOLATILE
 from pratique.policy.shipped import shipped_bundle
+from pratique.policy.sources import parse_source
 from pratique.policy.waivers.judge import EXPIRED, INCOMPLETE, UNUSED
 from pratique.policy.waivers.waiver import ENGINE_ERROR
 
@@ -358,7 +360,16 @@ def test_every_code_has_its_section_and_every_section_its_code() -> None:
     text = (DOCS / "policy-rules.md").read_text()
     sections = set(re.findall(r"^### `([^`]+)`$", text, re.MULTILINE))
     owed = {f"evidence.{short}" for short in bundle.requirements.require}
-    assert sections == set(bundle.rules) | owed | {REJECTED, ENGINE_ERROR, UNUSED, EXPIRED, INCOMPLETE}
+    assert sections == set(bundle.rules) | owed | {
+        REJECTED,
+        ENGINE_ERROR,
+        UNUSED,
+        EXPIRED,
+        INCOMPLETE,
+        SELECTION,
+        SOURCE,
+        VOLATILE,
+    }
     for info in bundle.rules.values():
         section = text.split(f"### `{info.code}`\n")[1].split("\n### ")[0]
         assert info.title in section, info.code
@@ -376,12 +387,12 @@ def test_the_page_on_policy_lists_every_function_and_setting() -> None:
     assert [key for key in _KEYS if f"`{key}`" not in text and f"{key}:" not in text] == []
 
 
-def test_the_example_rule_of_the_page_works(tmp_path: Path) -> None:
-    (source,) = re.findall(r"```rego\n(.*?)```", (DOCS / "policy.md").read_text(), re.DOTALL)
-    (tmp_path / "licence.rego").write_text(source)
-    bundle = shipped_bundle(rules=tmp_path, data={"custom": {"refused_licences": ["AGPL-3.0-only"]}})
+def test_the_example_rule_of_the_page_works() -> None:
+    text = re.findall(r"```rego\n(.*?)```", (DOCS / "policy-language.md").read_text(), re.DOTALL)[0]
+    source = parse_source({"name": "acme", "modules": {"licence.rego": text}}, what="the page")
+    bundle = shipped_bundle(sources=[source], data={"custom": {"refused_licences": ["AGPL-3.0-only"]}})
     document = s.sbom()
     assert evaluate(s.gate_input(s.complete(sbom=document)), bundle, ENGINE).decision.allowed
     document["components"][0]["licenses"] = [{"license": {"id": "AGPL-3.0-only"}}]
     decision = evaluate(s.gate_input(s.complete(sbom=document)), bundle, ENGINE).decision
-    assert found(decision, Status.VIOLATION) == {"licence.refused": "MarkupSafe is under AGPL-3.0-only"}
+    assert found(decision, Status.VIOLATION) == {"acme.licence.refused": "MarkupSafe is under AGPL-3.0-only"}

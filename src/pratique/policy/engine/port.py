@@ -130,10 +130,13 @@ class TestAnswer(msgspec.Struct, frozen=True, kw_only=True):
 class Engine(Protocol):
     """Evaluates every entry point (a rule named `deny`, `violation` or `warn`, or one of these and `_…`).
 
+    A rule named `exception` is evaluated as one, too.
+
     Contract of every adapter:
 
-    - an entry point that is not a set, a module without one, an undefined function, a call with the wrong
-      number of arguments, recursion, an unbound variable: `EngineError`, whether or not the rule is reached;
+    - an entry point that is neither a set nor a list, no entry point at all, a module without one that no
+      other uses, an undefined function, a call with the wrong number of arguments, recursion, an unbound
+      variable, a reference to neither a rule nor data: `EngineError`, whether or not the rule is reached;
     - a function that reads a clock, randomness, the network, files or the environment: `EngineError`;
     - any error, crash, time-out or excess: `EngineError`; nothing partial is ever returned;
     - the same arguments give the same sets.
@@ -145,7 +148,7 @@ class Engine(Protocol):
     def evaluate(
         self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
     ) -> Answer:
-        """Evaluate modules (by file name) over `data` (their `data.rule_data`) and an input document.
+        """Evaluate modules (by file name) over `data`, the whole document, and an input document.
 
         Raises:
             EngineError: see the contract.

@@ -12,12 +12,19 @@ Standard library only: the engine's worker process imports it.
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pratique.policy.engine.builtins import ARITY
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 Node = Any
 _ENTRY = re.compile(r"(deny|violation|warn)(_\w+)*\Z")
+# What exempts from a `deny` or `violation`: evaluated as these are, but nothing that could refuse.
+_EXCEPTION = "exception"
+# Functions that Conforma's own engine adds to OPA's.
+_CONFORMA = "ec."
 _TEST = re.compile(r"(todo_)?test_\w+\Z")
 
 
@@ -81,26 +88,31 @@ class TestRule(NamedTuple):
     last_line: int
 
 
-def check(trees: list[Node]) -> list[tuple[str, str]]:
+def check(trees: list[Node], data: Collection[str]) -> list[tuple[str, str]]:
     """Check all modules together, and list the entry points as (package, rule name).
+
+    Args:
+        trees: the modules.
+        data: the top-level keys of the data document.
 
     Raises:
         RegoError: see the module's description; the first offence found, in a fixed order.
     """
     modules = _modules(trees)
     entries = {entry for module in modules for entry in _entry_points(module)}
-    _check_all(modules, testing=False)
+    _check_all(modules, data, testing=False)
+    _check_used(modules)
     return sorted(entries)
 
 
-def check_tests(trees: list[Node]) -> list[TestRule]:
+def check_tests(trees: list[Node], data: Collection[str]) -> list[TestRule]:
     """Check modules that are there to be tested, and list the test rules by file and line.
 
     Raises:
         RegoError: as `check`; modules need no entry points here, and `with` may replace functions.
     """
     modules = _modules(trees)
-    _check_all(modules, testing=True)
+    _check_all(modules, data, testing=True)
     return sorted(
         (test for module in modules for test in _tests(module)), key=lambda test: (test.file, test.line)
     )
@@ -110,14 +122,14 @@ def _modules(trees: list[Node]) -> list[Module]:
     return sorted((Module(tree) for tree in trees), key=lambda module: module.file)
 
 
-def _check_all(modules: list[Module], *, testing: bool) -> None:
+def _check_all(modules: list[Module], data: Collection[str], *, testing: bool) -> None:
     rules = {(*module.package, name) for module in modules for name, _ in module.rules}
     functions = _functions(modules)
     for module in modules:
         for _, rule in module.rules:
             _check_calls(module, rule, functions)
             _check_with(module, rule, functions, testing=testing)
-            _check_data(module, rule, rules)
+            _check_data(module, rule, rules, data)
     _check_recursion(modules, rules)
 
 
@@ -137,20 +149,54 @@ def path_of(node: Node) -> tuple[str, ...] | None:
 def _entry_points(module: Module) -> set[tuple[str, str]]:
     found = set()
     for name, rule in module.rules:
-        if _ENTRY.match(name):
-            if "Set" not in rule.get("Spec", {}).get("head", {}):
+        if _ENTRY.match(name) or name == _EXCEPTION:
+            if not _collects(rule):
                 raise RegoError(
                     "compile",
                     f"{module.where(next(iter(rule.values())))}: {name} is not a set of findings;"
                     f" write `{name} contains finding if {{ … }}`",
                 )
             found.add((".".join(module.package), name))
-    if not found:
+    return found
+
+
+def _collects(rule: Node) -> bool:
+    """Whether a rule is a set or, as Conftest takes it too, a list of something under a condition."""
+    spec = rule.get("Spec", {})
+    if "Set" in spec.get("head", {}):
+        return True
+    assign = spec.get("head", {}).get("Compr", {}).get("assign") or {}
+    return bool(assign.get("value", {}).get("Array", {}).get("items")) and bool(spec.get("bodies"))
+
+
+def _check_used(modules: list[Module]) -> None:
+    """Refuse a module that could refuse nothing and that no other uses: most likely a misspelt `deny`."""
+    if not any(_ENTRY.match(name) for module in modules for name, _ in module.rules):
         raise RegoError(
             "compile",
-            f"{module.file}: no rule named deny or warn, so nothing in it could refuse anything",
+            f"{modules[0].file}: no rule named deny or warn, so nothing in it could refuse anything",
         )
-    return found
+    rules = {(*module.package, name) for module in modules for name, _ in module.rules}
+    for module in modules:
+        mine = {(*module.package, name) for name, _ in module.rules}
+        if not mine or any(_ENTRY.match(name[-1]) or name[-1] == _EXCEPTION for name in mine):
+            continue
+        others = (other for other in modules if other is not module)
+        if not any(mine & _uses(other, rules) for other in others):
+            raise RegoError(
+                "compile",
+                f"{module.file}: no rule named deny or warn, and no other module uses it,"
+                " so nothing in it could refuse anything",
+            )
+
+
+def _uses(module: Module, rules: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    return {
+        target
+        for _, rule in module.rules
+        for _, path in _references(rule)
+        for target in _targets(module, path, rules)
+    }
 
 
 def _tests(module: Module) -> list[TestRule]:
@@ -192,6 +238,12 @@ def _check_calls(module: Module, rule: Node, functions: dict[tuple[str, ...], in
             raise RegoError("capability", f"{module.where(call)}: a function must be called by its name")
         arity = _arity(module, path, functions)
         name, given = ".".join(path), len(call["params"])
+        if arity is None and name.startswith(_CONFORMA):
+            raise RegoError(
+                "capability",
+                f"{module.where(call)}: {name} is a function of Conforma's own engine, which reaches"
+                " registries or verifies signatures; that is done before Rego here: docs/policy-language.md",
+            )
         if arity is None:
             raise RegoError(
                 "capability",
@@ -235,11 +287,11 @@ def _arity(module: Module, path: tuple[str, ...], functions: dict[tuple[str, ...
     return functions.get((*module.package, *path), ARITY.get(".".join(path)))
 
 
-def _check_data(module: Module, rule: Node, rules: set[tuple[str, ...]]) -> None:
-    """Refuse a reference to neither a rule nor rule data: it would be silently undefined."""
+def _check_data(module: Module, rule: Node, rules: set[tuple[str, ...]], data: Collection[str]) -> None:
+    """Refuse a reference to neither a rule nor data that is there: it would be silently undefined."""
     for node, path in _references(rule):
         full = _resolve(module, path)
-        if full[0] != "data" or full[1:2] == ("rule_data",):
+        if full[0] != "data" or (len(full) > 1 and full[1] in data):
             continue
         if not _reachable(full[1:], rules):
             inner = next(iter(node.values()))
@@ -283,7 +335,7 @@ def _targets(module: Module, path: tuple[str, ...], rules: set[tuple[str, ...]])
     """Find the rules a reference may evaluate; a dynamic one may reach all below its fixed part."""
     full = _resolve(module, path)
     if full[0] == "data":
-        return _reachable(full[1:], rules) if full[1:2] != ("rule_data",) else set()
+        return _reachable(full[1:], rules)
     return {(*module.package, path[0])} & rules
 
 

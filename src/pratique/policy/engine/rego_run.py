@@ -14,14 +14,15 @@ from pratique.policy.engine import rego_check
 _MESSAGE = 1000
 _SHOWN = 200
 # What the engine says in place of a value; a rule that is this very string fails just the same.
-_UNDEFINED = '"<undefined>"'
+_NOTHING = "<undefined>"
+_UNDEFINED = f'"{_NOTHING}"'
 
 
 class Policy:
     """Parsed and checked modules."""
 
     def __init__(self, regorus: Any, policy: dict[str, Any]) -> None:
-        """Parse `{"kind": "evaluate" | "test", "modules": {file: {"source", "rego"}}}`.
+        """Parse `{"kind": "evaluate" | "test", "modules": {file: {source, rego}}, "data": [top-level key]}`.
 
         Raises:
             RegoError: a module that does not parse or is refused.
@@ -36,12 +37,12 @@ class Policy:
             except BaseException as error:  # noqa: BLE001 - a panic in Rust is not in the Exception tree
                 raise rego_check.RegoError("compile", first_lines(error)) from None
         trees = json.loads(self.engine.get_ast_as_json())
-        self.tests = rego_check.check_tests(trees) if self.testing else []
-        self.entries = [] if self.testing else rego_check.check(trees)
+        self.tests = rego_check.check_tests(trees, policy["data"]) if self.testing else []
+        self.entries = [] if self.testing else rego_check.check(trees, policy["data"])
 
     def answer(self, data: str, document: str) -> dict[str, Any]:
-        """Evaluate over rule data and an input document (JSON texts); once per object, as it keeps both."""
-        self.engine.add_data_json(f'{{"rule_data":{data}}}')
+        """Evaluate over data and an input document (JSON texts); once per object, as it keeps both."""
+        self.engine.add_data_json(data)
         if self.testing:
             return _tested(self.engine, self.tests)
         self.engine.set_input_json(document)
@@ -52,6 +53,8 @@ def _evaluated(engine: Any, entries: list[tuple[str, str]]) -> dict[str, Any]:
     sets = []
     for package, name in entries:
         value = json.loads(engine.eval_rule_as_json(f"data.{package}.{name}"))
+        if value == _NOTHING:  # a list whose condition does not hold; the check knows that it is one
+            value = []
         if not isinstance(value, list):
             raise rego_check.RegoError("eval", f"{package}.{name} is not a set of findings")
         sets.append({"package": package, "name": name, "members": value})

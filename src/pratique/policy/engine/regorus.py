@@ -115,7 +115,7 @@ class RegorusEngine:
         check_modules(modules, self.limits)
         request = make_request(modules, data, document, self.limits)
         sources = {name: msgspec.structs.asdict(module) for name, module in modules.items()}
-        policy = canonical_json({"kind": kind, "modules": sources})
+        policy = canonical_json({"kind": kind, "modules": sources, "data": sorted(data)})
         with self._pool.worker(policy) as worker:
             if not worker.answered:
                 _parse(worker.ask(policy))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Rule data and input document as canonical JSON (RFC 8785)."""
+    """Data and input document as canonical JSON (RFC 8785)."""
 
     data: bytes
     document: bytes

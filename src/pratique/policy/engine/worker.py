@@ -7,7 +7,7 @@ after that is answered by a fork, which gives up what is left, answers on standa
 decision starts from the policy as parsed, whatever the one before did, and its processor time counts from
 zero. The process that lives on reads nothing of any request.
 
-Frames are four bytes of big-endian length, then JSON. A request is a frame of rule data and one of input.
+Frames are four bytes of big-endian length, then JSON. A request is a frame of data and one of input.
 After each answer whoever asked is told `.` on the control descriptor, which no fork holds: the answer is
 complete, and the process that gave it is gone.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pratique.model.strict_json import canonical_json
 from pratique.policy.decision import Decision, Finding, Status
-from pratique.policy.explain import waiver_line
+from pratique.policy.explain import waived_lines
 
 _LISTS = {
     "failures": (Status.VIOLATION, Status.ERROR),
@@ -41,13 +41,13 @@ def _check(filename: str, namespace: str, findings: list[Finding]) -> dict[str, 
 
 
 def _result(finding: Finding) -> dict[str, Any]:
-    metadata: dict[str, Any] = {
+    ours: dict[str, Any] = {
         "code": finding.code,
         "status": finding.status.value,
         "severity": finding.severity,
         "term": list(finding.term),
         "solution": finding.solution,
-        "waivers": [waiver_line(waiver) for waiver in finding.waivers],
+        "waivers": list(waived_lines(finding)),
     }
-    kept = {name: value for name, value in metadata.items() if value}
-    return {"msg": finding.msg or finding.title, "metadata": kept}
+    kept = {name: value for name, value in ours.items() if value}
+    return {"msg": finding.msg or finding.title, "metadata": finding.metadata | kept}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from pratique.policy.decision import Decision, Finding, Status
-from pratique.policy.explain import waiver_line
+from pratique.policy.explain import waived_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,7 +51,7 @@ def _case(suite: ET.Element, finding: Finding) -> None:
     )
     said = _lines((finding.title, finding.msg, finding.solution))
     if tag := _TAGS.get(finding.status):
-        waived = _lines(f"waived by {waiver_line(waiver)}" for waiver in finding.waivers)
+        waived = _lines(f"waived by {line}" for line in waived_lines(finding))
         message = waived or finding.msg or finding.title
         outcome = ET.SubElement(case, tag, {"message": _text(message)})
         if tag != "skipped":

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pratique.policy.decision import Decision, Finding, Status
-from pratique.policy.explain import waiver_line
+from pratique.policy.explain import waived_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +62,7 @@ def _item(finding: Finding) -> Iterator[str]:
     yield f"- {code_span(finding.code)} ({severity}): {code_span(finding.title)}"
     if finding.msg:
         yield f"  - seen: {code_span(finding.msg)}"
-    for waiver in finding.waivers:
-        yield f"  - waived by: {code_span(waiver_line(waiver))}"
+    for line in waived_lines(finding):
+        yield f"  - waived by: {code_span(line)}"
     if finding.solution and finding.status is not Status.WAIVED:
         yield f"  - cure: {code_span(finding.solution)}"

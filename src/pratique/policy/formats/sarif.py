@@ -10,7 +10,7 @@ from pratique.model.finding import Result, Severity
 from pratique.model.sarif import Rule, sarif_log
 from pratique.model.strict_json import canonical_json
 from pratique.policy.decision import Decision, Finding, Status
-from pratique.policy.explain import waiver_line
+from pratique.policy.explain import waived_lines
 
 _SHOWN = (Status.VIOLATION, Status.ERROR, Status.WAIVED, Status.WARNING)
 
@@ -68,8 +68,8 @@ def _particulars(finding: Finding) -> dict[str, Any]:
         return {}
     return {
         "suppressions": [
-            {"kind": "external", "status": "accepted", "justification": waiver_line(waiver)}
-            for waiver in finding.waivers
+            {"kind": "external", "status": "accepted", "justification": line}
+            for line in waived_lines(finding)
         ]
     }
 

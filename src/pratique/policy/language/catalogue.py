@@ -221,7 +221,9 @@ def parse_moment(text: str) -> datetime:
     Raises:
         ValueError: neither.
     """
-    if not re.match(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[-+]\d\d:\d\d))?\Z", text, re.ASCII):
+    if not re.match(
+        r"(?:19|20|21)\d\d-\d\d-\d\d(?:T\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[-+]\d\d:\d\d))?\Z", text, re.ASCII
+    ):
         raise ValueError(text)
     moment = datetime.fromisoformat(text)
     try:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from pratique.errors import ConfigError, PratiqueError
-from pratique.policy.bundle import TEST_SUFFIX, PolicyBundle, make_bundle
+from pratique.policy.bundle import PolicyBundle, make_bundle
 from pratique.policy.engine.port import Engine, EngineError, Module
+from pratique.policy.files import TEST_SUFFIX
 from pratique.policy.rule_data import RuleData, rule_data_table
 from pratique.policy.settings import nearest
 from pratique.policy.suite.source import OWN_PREFIX, is_whole, load_source, read_text, source_data
@@ -162,7 +163,7 @@ def _evaluated(bundle: PolicyBundle, engine: Engine) -> Iterator[Problem]:
     document = {"subject": {}, "effective_time": "2026-01-01T00:00:00Z", "evidence": {}}
     try:
         modules = {name: Module(source=source) for name, source in bundle.modules.items()}
-        engine.evaluate(modules, rule_data_table(bundle.data), document)
+        engine.evaluate(modules, {"rule_data": rule_data_table(bundle.data)}, document)
     except EngineError as error:
         problem = _located(error.message, error.phase, "")
         prefix = OWN_PREFIX if f"{OWN_PREFIX}{problem.file}" in bundle.modules else ""

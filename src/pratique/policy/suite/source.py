@@ -13,19 +13,28 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pratique.errors import ConfigError, MalformedError
 from pratique.model.strict_json import parse_json_object
-from pratique.policy.bundle import DATA_FILE, TEST_SUFFIX, TRUST_FILE, PolicyBundle, load_bundle
+from pratique.policy.bundle import DATA_FILE, TRUST_FILE, PolicyBundle, load_bundle
+from pratique.policy.files import TEST_SUFFIX
 from pratique.policy.settings import merge
 from pratique.policy.shipped import shipped_bundle
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
+
+    from pratique.policy.sources import Source
 
 OWN_PREFIX: Final = "project/"
 _MAX_FILE: Final = 1 << 20
 
 
 def load_source(
-    folder: Path, *, profile: str, trust_domain: str, data: dict[str, Any] | None = None
+    folder: Path,
+    *,
+    profile: str,
+    trust_domain: str,
+    data: dict[str, Any] | None = None,
+    sources: Iterable[Source] = (),
 ) -> PolicyBundle:
     """Load what a source folder makes: a whole policy, or a shipped profile with what the folder adds.
 
@@ -34,17 +43,19 @@ def load_source(
         profile: of the shipped policy; a whole policy has none.
         trust_domain: fills the shipped policy's identities.
         data: rule data laid over the folder's own; a whole policy takes none.
+        sources: further rules, each in conventions of its own.
 
     Raises:
         ConfigError: a part that does not hold up.
     """
     if is_whole(folder):
-        return load_bundle(folder)
+        return load_bundle(folder, sources)
     return shipped_bundle(
         profile,
         data=merge(source_data(folder), data or {}),
         requirements={"trust_domain": trust_domain},
         rules=folder,
+        sources=sources,
     )
 
 
