@@ -47,6 +47,7 @@ class Established(msgspec.Struct, frozen=True):
         statement: the claim that was signed, or None for a signature over bare bytes.
         signer: who signed it.
         key_kind: the signer's kind of key.
+        key_id: hex SHA-256 of the SubjectPublicKeyInfo that verified the signature.
         moments: when it was signed, at the latest, by each that says so; empty where nobody does.
         logs: where it is logged; empty where it is not.
         authority: who issued the signer's certificate; empty for a key.
@@ -57,6 +58,7 @@ class Established(msgspec.Struct, frozen=True):
     statement: Statement | None
     signer: Identity
     key_kind: str
+    key_id: str
     moments: tuple[Moment, ...]
     logs: tuple[Logged, ...]
     authority: str = ""

@@ -168,7 +168,15 @@ def _judge(
     logs = tuple(_verify_log(entry, root, times, place) for entry in entity.entries)
     _check_claimed(entity, statement, signer.identity)
     return Established(
-        entity, statement, signer.identity, signer.key.kind, moments, logs, signer.authority, signer.ct_logs
+        entity=entity,
+        statement=statement,
+        signer=signer.identity,
+        key_kind=signer.key.kind,
+        key_id=signer.key.key_id,
+        moments=moments,
+        logs=logs,
+        authority=signer.authority,
+        ct_logs=signer.ct_logs,
     )
 
 

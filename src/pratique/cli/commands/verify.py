@@ -1,28 +1,88 @@
-"""`pratique verify`: verify one evidence bundle."""
+"""`pratique verify`: verify evidence, one's own and others'."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pratique.cli.render import verdict
 from pratique.cli.session import Session, given_digest, read_bounded, session_options
-from pratique.errors import UsageError
-from pratique.model.clock import format_time
+from pratique.errors import ExitCode, UsageError
+from pratique.model.clock import format_time, system_clock
 from pratique.model.predicate import short_name
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pratique.flow.verify import Judged
+    from pratique.trust.acceptance import Filled
+    from pratique.trust.established import Established
+
 _MAX_BYTES = 64 * 1024 * 1024
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("verify")
-@click.argument("evidence")
+@click.argument("target")
+@click.option("--bundle", "bundles", type=_FILE, multiple=True, help="File of evidence; may be repeated.")
+@click.option("--policy", type=_FILE, help="Verification policy (TOML): who has to have signed what.")
+@click.option("--certificate-identity", "identity", default="", help="Whose certificate; * within a segment.")
+@click.option("--certificate-oidc-issuer", "issuer", default="", help="Who has to vouch for that name.")
+@click.option("--key", "keys", type=_FILE, multiple=True, help="Public key(s) to trust; may be repeated.")
+@click.option("--root", help="Trusted root: a file, or a name under trust/roots.  [default: one's own]")
+@click.option(
+    "--predicate-type", default="", help="What has to be claimed: a URI, a short name, 'signature'."
+)
+@click.option("--max-age", type=click.IntRange(min=1), help="Oldest signature that counts, in days.")
 @session_options
-def command(session: Session, *, evidence: str) -> None:
-    """Verify EVIDENCE: a Sigstore bundle in a file, or one in the journal by its digest.
+def command(
+    session: Session,
+    *,
+    target: str,
+    bundles: tuple[Path, ...],
+    policy: Path | None,
+    identity: str,
+    issuer: str,
+    keys: tuple[Path, ...],
+    root: str | None,
+    predicate_type: str,
+    max_age: int | None,
+) -> int:
+    """Verify TARGET: a file, a directory, or a digest, by the evidence in --bundle, whoever made it.
 
-    Checks signature, certificate or enrolled key, timestamp and log proof against the trust root, and says
-    who claims what about which artifact. Whether that signer may claim it is for the gate.
+    Every signature given has to hold. Then whoever is trusted, by --policy, by --certificate-identity with
+    --certificate-oidc-issuer, or by --key, has to have signed for TARGET; without any of these nobody is, and
+    the answer is no. Nothing is fetched.
+
+    Without --bundle, TARGET is itself a bundle of this installation's: a file, or its digest in the journal.
     """
+    options = any((bundles, policy, identity, issuer, keys, root, predicate_type, max_age))
+    if not options:
+        return _own(session, target)
+    if not bundles:
+        raise UsageError("which evidence?", hint=f"pratique verify {target} --bundle FILE")
+    from pratique.flow.verify import Given, find_root, find_target, judge  # noqa: PLC0415 - pulls in cryptography
+
+    given = Given(policy, identity, issuer, keys, predicate_type, max_age)
+    artifact = find_target(target, Path(target))
+    trusted = find_root(session.home, root)
+    judged = judge(artifact, bundles, trusted, given, now=system_clock())
+    accepted = judged.outcome is not None and judged.outcome.accepted
+
+    def human() -> None:
+        click.echo(f"{verdict('ACCEPTED', 'green') if accepted else verdict('REFUSED', 'red')} {target}")
+        for line in _lines(judged):
+            click.echo(line)
+
+    session.emit({"target": target, "accepted": accepted, **_plain(judged)}, human)
+    if accepted:
+        return ExitCode.PASSED
+    return ExitCode.UNKNOWN if judged.unknown else ExitCode.REFUSED
+
+
+def _own(session: Session, evidence: str) -> int:
     from pratique.flow.attest import examine  # noqa: PLC0415 - pulls in cryptography
 
     file = Path(evidence)
@@ -59,3 +119,92 @@ def command(session: Session, *, evidence: str) -> None:
         click.echo(f"at         {format_time(verified.signed_at)}, log entry {verified.log_index}")
 
     session.emit(body, human)
+    return ExitCode.PASSED
+
+
+def _lines(judged: Judged) -> Iterator[str]:
+    """Say what was verified, by what, and by which rule it counts."""
+    for file, item, about in judged.evidence:
+        yield from _held_lines(file, item, about=about)
+    for one in judged.unknown:
+        yield f"  unknown    {one.file}: {one.reason}"
+        yield f"    hint       {one.hint}"
+    if judged.outcome is None:
+        yield "  no rule accepts anybody: say whom you trust with --policy, --certificate-identity or --key"
+        return
+    for filled in judged.outcome.roles:
+        yield _role_line(filled)
+        for signer, pattern in filled.by:
+            yield f"    {signer}  by the rule {pattern}"
+    for aside in judged.outcome.aside:
+        yield f"  set aside  {aside.signer}: {aside.reason}"
+
+
+def _held_lines(file: str, item: Established, *, about: bool) -> Iterator[str]:
+    yield f"  held       {_claim(item)}, in {file} ({item.entity.carrier})"
+    issuer = f", vouched for by {item.signer.issuer}" if item.signer.issuer else ""
+    yield f"    signed by  {item.signer}{issuer}"
+    for moment in item.moments:
+        yield f"    at         {format_time(moment.at)}, says {moment.by}"
+    if not item.moments:
+        yield "    at         nobody says when"
+    for log in item.logs:
+        proof = f"proven in a tree of {log.tree_size}" if log.by == "proof" else "promised"
+        yield f"    logged     {log.origin} entry {log.index}, {proof}"
+    if not about:
+        yield "    about      something else than this target"
+
+
+def _role_line(filled: Filled) -> str:
+    mark = click.style("✓", fg="green") if filled.enough else click.style("✗", fg="red")
+    claims = " or ".join(short_name(item) for item in filled.role.may_sign) or "anything"
+    missing = filled.role.threshold - len(filled.by)
+    short = f"; {missing} more needed" if missing > 0 else ""
+    return f"  {mark} {filled.role.name}: {len(filled.by)} of {filled.role.threshold} for {claims}{short}"
+
+
+def _claim(item: Established) -> str:
+    return "signature" if item.statement is None else short_name(item.statement.predicate_type)
+
+
+def _plain(judged: Judged) -> dict[str, Any]:
+    outcome = judged.outcome
+    return {
+        "digests": judged.artifact.digests or judged.artifact.files,
+        "trustedRoot": judged.root,
+        "roles": [
+            {
+                "role": filled.role.name,
+                "threshold": filled.role.threshold,
+                "filled": filled.enough,
+                "by": [
+                    {"signer": signer.subject, "issuer": signer.issuer, "rule": pattern.to_plain()}
+                    for signer, pattern in filled.by
+                ],
+            }
+            for filled in (outcome.roles if outcome else ())
+        ],
+        "evidence": [_plain_item(*one) for one in judged.evidence],
+        "setAside": [
+            {"signer": one.signer, "reason": one.reason} for one in (outcome.aside if outcome else ())
+        ],
+        "unknown": [{"file": one.file, "reason": one.reason, "hint": one.hint} for one in judged.unknown],
+    }
+
+
+def _plain_item(file: str, item: Established, about: bool) -> dict[str, Any]:  # noqa: FBT001 - a tuple's parts
+    return {
+        "file": file,
+        "carrier": item.entity.carrier,
+        "claims": "signature" if item.statement is None else item.statement.predicate_type,
+        "aboutTarget": about,
+        "signer": {"kind": item.signer.kind, "subject": item.signer.subject, "issuer": item.signer.issuer},
+        "key": {"kind": item.key_kind, "sha256": item.key_id},
+        "times": [{"at": format_time(moment.at), "by": moment.by} for moment in item.moments],
+        "logs": [
+            {"origin": log.origin, "index": log.index, "by": log.by, "treeSize": log.tree_size}
+            for log in item.logs
+        ],
+        "certificateAuthority": item.authority,
+        "certificateTransparency": list(item.ct_logs),
+    }
