@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -13,6 +13,7 @@ from pratique.model.digest import Digest, parse_digest
 from pratique.model.predicate import POLICY_RELEASE
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.distribution.release import PolicyRelease, parse_release
+from pratique.trust.authority.init import load_root
 from pratique.trust.bundle import key_id_of
 from pratique.trust.identity import EnrolledKey
 from pratique.trust.keys import load_public_key
@@ -100,26 +101,53 @@ def accept(packed: Packed, accepted: Accepted, *, at: datetime, what: str) -> Re
     )
 
 
-def accepted_by(workspace: Workspace, project: Project, config: BundleConfig) -> Accepted:
-    """Say which releases a project's `[policy.bundle]` accepts.
+def acceptance(
+    workspace: Workspace,
+    *,
+    signer: Any,
+    digest: str | None,
+    trusted_root: Path | None = None,
+    key: Path | None = None,
+) -> Accepted:
+    """Say which releases are accepted.
+
+    Args:
+        workspace: the state directory, whose root and people count where no other root is given.
+        signer: a pattern over identities, as text or table.
+        digest: the policy's; None for any of the signer's.
+        trusted_root: file of another root; then nobody enrolled here counts.
+        key: file of a public key that counts besides.
 
     Raises:
-        ConfigError: its root, key, pattern or digest does not hold up.
+        ConfigError: any of it does not hold up.
     """
-    what = "[policy.bundle]"
     root, keys = workspace.root, dict(workspace.community.keys)
-    if config.trusted_root is not None:
-        from pratique.trust.authority.init import load_root  # noqa: PLC0415 - few projects have a second root
-
-        root, keys = load_root(project.path(config.trusted_root)), {}
-    if config.key is not None:
-        spki = load_public_key(project.path(config.key))
+    if trusted_root is not None:
+        root, keys = load_root(trusted_root), {}
+    if key is not None:
+        spki = load_public_key(key)
         keys[key_id_of(spki)] = EnrolledKey(spki, "the policy's publisher", _SINCE_EVER)
     return Accepted(
         root=root,
         keys=keys,
-        signer=parse_pattern(config.signer, what=f"{what}: signer"),
-        digest=parse_digest(config.digest),
+        signer=parse_pattern(signer, what="signer of the policy"),
+        digest=parse_digest(digest) if digest is not None else None,
+    )
+
+
+def accepted_by(workspace: Workspace, project: Project, config: BundleConfig) -> Accepted:
+    """Say which release a project's `[policy.bundle]` accepts.
+
+    Raises:
+        ConfigError: its root, key, pattern or digest does not hold up.
+    """
+    root, key = config.trusted_root, config.key
+    return acceptance(
+        workspace,
+        signer=config.signer,
+        digest=config.digest,
+        trusted_root=project.path(root) if root else None,
+        key=project.path(key) if key else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -15,8 +16,10 @@ from pratique.model.digest import parse_digest
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.shipped import DEFAULT_PROFILE, shipped_bundle
 from pratique.policy.suite.source import load_source
+from pratique.trust.authority.init import load_root
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pratique.flow.config import Project
@@ -27,17 +30,33 @@ _SHIPPED: Final = "shipped:"
 _WAYS: Final = "a folder, a bundle file, sha256:<hex>, shipped:PROFILE, or: current"
 
 
-class Surroundings(msgspec.Struct, frozen=True):
-    """Where a command runs, and what there is: perhaps a state directory, perhaps a project."""
+class Surroundings:
+    """Where a command runs, and what there is: perhaps a state directory, perhaps a project.
 
-    folder: Path
-    workspace: Workspace | None
-    project: Project | None
+    Attributes:
+        folder: what relative references are against.
+        project: the project around it.
+        home: where the state directory is, or would be.
+    """
 
-    @property
+    def __init__(
+        self, folder: Path, home: Path, project: Project | None, open_workspace: Callable[[], Workspace]
+    ) -> None:
+        self.folder = folder
+        self.home = home
+        self.project = project
+        self._open = open_workspace
+
+    @cached_property
+    def workspace(self) -> Workspace | None:
+        """The state directory, opened; None where there is no trust root in it."""
+        return self._open() if (self.home / "trust").is_dir() else None
+
+    @cached_property
     def trust_domain(self) -> str:
-        """Whose identities the shipped policy's roles mean."""
-        return self.workspace.authority.trust_domain if self.workspace else "pratique.local"
+        """Whose identities the shipped policy's roles mean; found without opening the journal."""
+        root = self.home / "trust" / "trusted_root.json"
+        return load_root(root).tlogs[0].origin if root.exists() else "pratique.local"
 
     @property
     def profile(self) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pratique.cli.commands.policy_release import bundle
+from pratique.cli.commands.policy_release import bundle, pull, push
+from pratique.cli.commands.policy_try import diff, evaluate
 from pratique.cli.session import Session, session_options
 from pratique.errors import ExitCode, UsageError
 
@@ -28,7 +29,8 @@ def command() -> None:
     """Write a policy, try it, release it."""
 
 
-command.add_command(bundle)
+for verb in (evaluate, diff, bundle, push, pull):
+    command.add_command(verb)
 
 
 def surroundings(session: Session) -> Surroundings:
@@ -37,8 +39,7 @@ def surroundings(session: Session) -> Surroundings:
     from pratique.flow.policy_source import Surroundings  # noqa: PLC0415 - pulls in cryptography
 
     project = session.project if find_file(session.folder) else None
-    workspace = session.workspace() if (session.home / "trust").is_dir() else None
-    return Surroundings(session.folder, workspace, project)
+    return Surroundings(session.folder, session.home, project, session.workspace)
 
 
 @command.command("init")
@@ -117,6 +118,76 @@ def check(session: Session, *, policy: str, profile: str | None, sarif: Path | N
 
     session.emit(body, human)
     return ExitCode.USAGE if errors else ExitCode.PASSED
+
+
+@command.command("test")
+@click.argument("source", default=".", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--run",
+    "pattern",
+    default="",
+    metavar="PATTERN",
+    help="Only tests whose name this expression is found in.",
+)
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 100),
+    metavar="MIN",
+    help="Fail below this share of lines, in percent.",
+)
+@click.option(
+    "--junit", type=click.Path(dir_okay=False, path_type=Path), help="Also write the results as JUnit XML."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Also name the tests that pass.")
+@profile_option
+@session_options
+def test(
+    session: Session,
+    *,
+    source: Path,
+    pattern: str,
+    coverage: float | None,
+    junit: Path | None,
+    verbose: bool,
+    profile: str | None,
+) -> int:
+    """Run the tests in SOURCE: rules named test_… in *_test.rego, and CODE.pass.json, CODE.deny.json.
+
+    Exit code 1 where one fails or the coverage is too low, 3 where one could not be run.
+    """
+    import re  # noqa: PLC0415 - as the rest
+    import time  # noqa: PLC0415
+
+    from pratique.flow.policy_source import policy_meant  # noqa: PLC0415 - pulls in cryptography
+    from pratique.policy.engine.regorus import RegorusEngine  # noqa: PLC0415
+    from pratique.policy.suite import report, run  # noqa: PLC0415
+    from pratique.store.atomic import write_atomic  # noqa: PLC0415
+
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise UsageError(f"--run {pattern!r} is no regular expression: {error}") from error
+    if pattern and coverage is not None:
+        raise UsageError("--coverage is about all tests", hint="leave --run out")
+    bundle = policy_meant(str(source.resolve()), surroundings(session), profile=profile).bundle
+    began = time.monotonic()
+    found = run.run_tests(source, bundle, RegorusEngine(), pattern=pattern)
+    seconds = time.monotonic() - began
+    if junit is not None:
+        write_atomic(junit, report.write_junit(found, seconds=seconds), mode=0o644)
+    low = coverage is not None and found.percent < coverage
+
+    def human() -> None:
+        for line in report.text_lines(found, verbose=verbose):
+            click.echo(line)
+        click.echo(f"{report.summary(found)}, in {seconds:.1f} s")
+        if low:
+            click.echo(f"coverage is below the {coverage:g} % asked for")
+
+    session.emit(report.report_document(found) | {"seconds": round(seconds, 3)}, human)
+    if found.count("error"):
+        return ExitCode.UNKNOWN
+    return ExitCode.REFUSED if found.count("fail") or low else ExitCode.PASSED
 
 
 def _counted(count: int, word: str) -> str:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pratique.cli.secrets import ask_secret
 from pratique.cli.session import Session, session_options
 from pratique.model.clock import format_time
+
+if TYPE_CHECKING:
+    from pratique.flow.config import Project
 
 
 @click.command("bundle")
@@ -88,3 +92,112 @@ def bundle(
         click.echo(f'             signer = "{made.signer}"')
 
     session.emit(body, human)
+
+
+_AUTH = click.option(
+    "--auth-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Registries' passwords, as container tools keep them.  [default: $REGISTRY_AUTH_FILE]",
+)
+
+
+@click.command("push")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("place", metavar="oci://HOST/REPOSITORY:TAG")
+@_AUTH
+@session_options
+def push(session: Session, *, file: Path, place: str, auth_file: Path | None) -> None:
+    """Push the bundle in FILE to a registry, its signature as a referrer.
+
+    Whoever pulls it verifies it; pushing only makes sure that the file is whole and signed.
+    """
+    from pratique.flow import policy_transfer as transfer  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.policy_archive import unpack  # noqa: PLC0415
+    from pratique.flow.policy_release import read_archive  # noqa: PLC0415
+
+    target = transfer.parse_place(place)
+    packed = unpack(read_archive(file), str(file))
+    pushed = transfer.push_release(packed, target, transfer.open_repository(target, _auth(auth_file)))
+    body = {"place": str(pushed), "policy": str(packed.artifact.policy.digest)}
+
+    def human() -> None:
+        click.echo(f"pushed {pushed}")
+        click.echo(f"  policy     {packed.artifact.policy.digest}")
+
+    session.emit(body, human)
+
+
+@click.command("pull")
+@click.argument("place", metavar="[oci://HOST/REPOSITORY[:TAG][@sha256:…] | FILE]", required=False)
+@click.option(
+    "--signer", metavar="PATTERN", help="Who must have signed it.  [default: as pratique.toml says]"
+)
+@click.option("--digest", help="The policy's digest, as decisions name it.  [default: as pratique.toml says]")
+@click.option("--allow-tag", is_flag=True, help="Take whatever the tag names now, if the signer signed it.")
+@click.option("--trusted-root", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Verify against this root.  [default: the state directory's own]")  # fmt: skip
+@click.option("--signer-key", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Public key of a signer who is not enrolled here.")  # fmt: skip
+@_AUTH
+@session_options
+def pull(
+    session: Session,
+    *,
+    place: str | None,
+    signer: str | None,
+    digest: str | None,
+    allow_tag: bool,
+    trusted_root: Path | None,
+    signer_key: Path | None,
+    auth_file: Path | None,
+) -> None:
+    """Fetch a bundle (by default the one pratique.toml pins), verify it, and keep it for the gate.
+
+    Nothing is kept of a bundle that is unsigned, expired, signed by somebody else, or not the one pinned. A
+    place that names no digest needs --digest, or --allow-tag.
+    """
+    from pratique.flow import policy_fetch  # noqa: PLC0415 - pulls in cryptography
+
+    wanted = policy_fetch.Wanted(
+        place=place,
+        signer=signer,
+        digest=digest,
+        allow_tag=allow_tag,
+        trusted_root=trusted_root,
+        key=signer_key,
+    )
+    workspace = session.workspace()
+    pulled = policy_fetch.fetch_policy(workspace, _project(session), wanted, _auth(auth_file))
+    release, policy = pulled.release.release, pulled.release.bundle.digest
+    body = {
+        "place": pulled.place,
+        "policy": str(policy),
+        "file": str(pulled.path),
+        "signer": str(pulled.release.verified.signer),
+        **release.to_predicate(),
+    }
+
+    def human() -> None:
+        click.echo(f"pulled {release.name} {release.version}, until {format_time(release.expires)}")
+        click.echo(f"  from       {pulled.place}")
+        click.echo(f"  signed by  {pulled.release.verified.signer}")
+        click.echo(f"  policy     {policy}")
+        click.echo(f"  kept in    {pulled.path}")
+        if notice := release.notice(workspace.clock()):
+            click.echo(f"  {notice}")
+
+    session.emit(body, human)
+
+
+def _auth(given: Path | None) -> Path | None:
+    import os  # noqa: PLC0415 - the environment is read here and passed on
+
+    from pratique.image.registry.credentials import auth_file  # noqa: PLC0415 - pulls in msgspec
+
+    return given or auth_file(os.environ)
+
+
+def _project(session: Session) -> Project | None:
+    from pratique.flow.config import find_file  # noqa: PLC0415 - pulls in msgspec
+
+    return session.project if find_file(session.folder) else None

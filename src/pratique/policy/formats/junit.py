@@ -32,7 +32,7 @@ def write_junit(decision: Decision) -> bytes:
     }
     numbers = {name: str(count) for name, count in counts.items()}
     root = ET.Element("testsuites", {"name": "pratique gate", **numbers})
-    about = {"name": _text(f"{decision.name} {decision.subject}"), "timestamp": decision.effective_time}
+    about = {"name": xml_text(f"{decision.name} {decision.subject}"), "timestamp": decision.effective_time}
     suite = ET.SubElement(root, "testsuite", {**about, **numbers})
     properties = ET.SubElement(suite, "properties")
     for name, value in (("decision", decision.decision), ("policy", str(decision.policy))):
@@ -47,24 +47,24 @@ def write_junit(decision: Decision) -> bytes:
 def _case(suite: ET.Element, finding: Finding) -> None:
     name = " ".join((finding.code, *finding.term))
     case = ET.SubElement(
-        suite, "testcase", {"classname": _text(finding.code.split(".")[0]), "name": _text(name)}
+        suite, "testcase", {"classname": xml_text(finding.code.split(".")[0]), "name": xml_text(name)}
     )
     said = _lines((finding.title, finding.msg, finding.solution))
     if tag := _TAGS.get(finding.status):
         waived = _lines(f"waived by {line}" for line in waived_lines(finding))
         message = waived or finding.msg or finding.title
-        outcome = ET.SubElement(case, tag, {"message": _text(message)})
+        outcome = ET.SubElement(case, tag, {"message": xml_text(message)})
         if tag != "skipped":
             outcome.set("type", finding.severity or "unknown")
-        outcome.text = _text(_lines((said, waived)))
+        outcome.text = xml_text(_lines((said, waived)))
     elif finding.status is Status.WARNING:
-        ET.SubElement(case, "system-out").text = _text(f"warning: {said}")
+        ET.SubElement(case, "system-out").text = xml_text(f"warning: {said}")
 
 
 def _lines(texts: Iterable[str]) -> str:
     return "\n".join(text for text in texts if text)
 
 
-def _text(text: str) -> str:
+def xml_text(text: str) -> str:
     """Replace what XML cannot have; the serialiser escapes the rest."""
     return _NO_XML.sub("\ufffd", text)

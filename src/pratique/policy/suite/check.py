@@ -73,7 +73,7 @@ def check_source(folder: Path, engine: Engine, *, profile: str, trust_domain: st
 def check_bundle(bundle: PolicyBundle, engine: Engine) -> tuple[Problem, ...]:
     """Check a policy that has become a bundle already."""
     found = [*_evaluated(bundle, engine)]
-    for file, source in bundle.modules.items():
+    for file, source in bundle.modules.items():  # further sources have data and conventions of their own
         found += [*_unset_data(file, source, bundle.data), *_codes(file, source, bundle)]
     return tuple(sorted(set(found)))
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pratique.errors import ConfigError, MalformedError
-from pratique.model.strict_json import parse_json_object
+from pratique.model.strict_json import MAX_BYTES, parse_json_object
 from pratique.policy.bundle import DATA_FILE, TRUST_FILE, PolicyBundle, load_bundle
 from pratique.policy.files import TEST_SUFFIX
 from pratique.policy.settings import merge
@@ -88,6 +88,16 @@ def read_tests(folder: Path) -> dict[str, str]:
     return {path.name: read_text(path) for path in sorted(folder.glob(f"*{TEST_SUFFIX}"))}
 
 
+def read_examples(folder: Path) -> dict[str, bytes]:
+    """Read a folder's examples by file name.
+
+    Raises:
+        ConfigError: one cannot be read.
+    """
+    paths = sorted([*folder.glob("*.pass.json"), *folder.glob("*.deny.json")])
+    return {path.name: _read(path, MAX_BYTES) for path in paths}
+
+
 def read_text(path: Path) -> str:
     """Read one source file.
 
@@ -95,13 +105,17 @@ def read_text(path: Path) -> str:
         ConfigError: it cannot be read, is too large, or is not UTF-8.
     """
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_FILE + 1)
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > _MAX_FILE:
-        raise ConfigError(f"{path}: larger than {_MAX_FILE} bytes")
-    try:
-        return data.decode("utf-8")
+        return _read(path, _MAX_FILE).decode("utf-8")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not UTF-8: {error.reason} at byte {error.start}") from error
+
+
+def _read(path: Path, limit: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(data) > limit:
+        raise ConfigError(f"{path}: larger than {limit} bytes")
+    return data
