@@ -262,7 +262,7 @@ def test_a_worker_gone_wrong_is_an_error(name: str, monkeypatch: pytest.MonkeyPa
     worker = tmp_path / "worker.py"
     worker.write_text(source)
     monkeypatch.setattr(regorus, "_WORKER", worker)
-    engine = RegorusEngine(Limits(wall_seconds=2, output_bytes=100_000))
+    engine = RegorusEngine(Limits(wall_seconds=2, start_seconds=2, output_bytes=100_000))
     with pytest.raises(EngineError, match=expected):
         engine.evaluate(ECHO, NO_DATA, {})
     assert workers(engine) == []

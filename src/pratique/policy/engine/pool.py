@@ -66,13 +66,20 @@ class Worker:
         for descriptor in (self._in, self._out, self._control):
             os.set_blocking(descriptor, False)
 
+    def load(self, policy: bytes) -> bytes:
+        """Send the frame that a new process waits for, and give its answer; see `ask`."""
+        return self._exchange(self.limits.start_seconds, policy)
+
     def ask(self, *frames: bytes) -> bytes:
         """Send frames, and give the one that answers them.
 
         Raises:
             EngineError: no answer in time, a malformed or too large one, or the process ended.
         """
-        deadline = time.monotonic() + self.limits.wall_seconds
+        return self._exchange(self.limits.wall_seconds, *frames)
+
+    def _exchange(self, seconds: float, *frames: bytes) -> bytes:
+        deadline = time.monotonic() + seconds
         pending = memoryview(b"".join(struct.pack(">I", len(frame)) + frame for frame in frames))
         reply = bytearray()
         with selectors.DefaultSelector() as selector:
@@ -82,9 +89,7 @@ class Worker:
             while True:
                 events = selector.select(max(0.0, deadline - time.monotonic()))
                 if not events:
-                    raise EngineError(
-                        "timeout", f"the rules took longer than {self.limits.wall_seconds:g} seconds"
-                    )
+                    raise EngineError("timeout", f"the rules took longer than {seconds:g} seconds")
                 ready = {key.fd for key, _ in events}
                 if self._control in ready:  # first: what ends well says so before its pipes close
                     done = self._receive(self._control)

@@ -20,7 +20,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """How much one evaluation may take.
 
     Attributes:
-        wall_seconds: until the engine is killed.
+        wall_seconds: for one evaluation, until the engine is killed.
+        start_seconds: until a new engine process has read its policy.
         memory_bytes: of address space.
         input_bytes: of modules, data and input together, as JSON.
         input_depth: nesting of data and input.
@@ -29,6 +30,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     wall_seconds: float = 10.0
+    start_seconds: float = 10.0
     memory_bytes: int = 512 * 1024 * 1024
     input_bytes: int = 32 * 1024 * 1024
     input_depth: int = 64
