@@ -111,7 +111,7 @@ CORPUS = {
         "deny contains x if { some x in numbers.range(1, 9000000) }",
         "memory|eval|killed|longer than 2 seconds",
     ),
-    "very long expression": (NEVER % ("x := 1" + "\n+ 1" * 5000), "crash|eval|longer than 2 seconds"),
+    "very long expression": (NEVER % ("x := 1" + "\n+ 1" * 5000), "crash|eval|longer than"),
     "byte order mark": ("\ufeffdeny contains 1", "invalid character"),
 }
 
