@@ -13,6 +13,8 @@ PROVENANCE: Final = "https://slsa.dev/provenance/v1"
 VSA: Final = "https://slsa.dev/verification_summary/v1"
 SBOM: Final = "https://cyclonedx.org/bom"
 VULNS: Final = "https://in-toto.io/attestation/vulns/v0.2"
+VEX: Final = "https://openvex.dev/ns"
+TEST_RESULT: Final = "https://in-toto.io/attestation/test-result/v0.1"
 RUNNER_POSTURE: Final = f"{_OWN}/runner-posture/v1"
 RUNNER_BASELINE: Final = f"{_OWN}/runner-baseline/v1"
 REBUILD: Final = f"{_OWN}/rebuild/v1"
@@ -30,6 +32,8 @@ SHORT_NAMES: Final = {
     "vsa": VSA,
     "sbom": SBOM,
     "vulns": VULNS,
+    "vex": VEX,
+    "test-result": TEST_RESULT,
     "runner-posture": RUNNER_POSTURE,
     "runner-baseline": RUNNER_BASELINE,
     "rebuild": REBUILD,

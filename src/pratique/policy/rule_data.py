@@ -15,6 +15,7 @@ from pratique.policy.settings import typed
 Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Level = Literal["deny", "warn", "off"]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 People = Annotated[int, msgspec.Meta(ge=1, le=20)]
 
 
@@ -40,16 +41,31 @@ class SbomData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     unlocked: tuple[str, ...] = ()
 
 
+class OpenDays(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`vulns.max_open_days`: by severity, how many days a vulnerability may have been public."""
+
+    critical: Days = 7
+    high: Days = 30
+    medium: Days = 90
+    low: Days = 180
+
+
 class VulnsData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`vulns`: what a scan must show.
 
     Attributes:
         threshold: the mildest severity that denies; milder ones warn. Unknown severity counts as high.
         max_database_age_days: older advisories at the effective time deny.
+        max_epss: an EPSS probability, from 0 to 1, that is already too high.
+        epss: probabilities by CVE, for findings of a scan that does not know them.
+        max_open_days: how long a vulnerability may have been public.
     """
 
     threshold: Literal["critical", "high", "medium", "low"] = "high"
     max_database_age_days: Days = 90
+    max_epss: Share = 0.1
+    epss: dict[str, Share] = {}
+    max_open_days: OpenDays = OpenDays()
 
 
 class WaiversData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -86,7 +102,7 @@ class RuleData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     custom: dict[str, Any] = {}
 
 
-_KINDS = (RuleData, ProvenanceData, RebuildData, SbomData, VulnsData, WaiversData)
+_KINDS = (RuleData, ProvenanceData, RebuildData, SbomData, OpenDays, VulnsData, WaiversData)
 _KEYS = sorted({key for kind in _KINDS for key in kind.__struct_fields__})
 
 

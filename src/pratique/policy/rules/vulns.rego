@@ -3,17 +3,23 @@ package pratique.vulns
 
 import rego.v1
 
+import data.pratique.vex
+
 settings := data.rule_data.vulns
 
 coverage := "https://pratique.dev/coverage"
 
 ranks := {"critical": 4, "high": 3, "medium": 2, "low": 1}
 
+names := {4: "critical", 3: "high", 2: "medium", 1: "low"}
+
 day_ns := ((24 * 60) * 60) * 1000000000
+
+now := time.parse_rfc3339_ns(input.effective_time)
 
 # METADATA
 # title: No vulnerability at or above the threshold
-# description: A finding whose severity nobody states counts as high. Denies for each finding whose gravest rating reaches `vulns.threshold` (default high). A rating is a word or a CVSS base score; a finding without a readable one counts as high.
+# description: A finding whose severity nobody states counts as high. Finds each vulnerability whose gravest rating reaches `vulns.threshold`. A rating is a word or a CVSS base score; a finding without a readable one counts as high. What a VEX statement answers for is shown by `vex.applied` instead.
 # custom:
 #   short_name: threshold
 #   severity: high
@@ -21,18 +27,17 @@ day_ns := ((24 * 60) * 60) * 1000000000
 #   solution: "Upgrade the component, then build and scan again: pratique ship"
 #   controls: [SSDF:PW.4.4, SSDF:RV.1.1, SSDF:RV.2.2]
 deny contains finding if {
-	some item in input.evidence.vulns
-	some result in item.predicate.scanner.result
-	rank(result) >= ranks[settings.threshold]
+	some fact in open
+	fact.rank >= ranks[settings.threshold]
 	finding := object.union(
-		about("vulns.threshold", item, result, sprintf("at or above the threshold %s", [settings.threshold])),
-		{"severity": graded(result)},
+		about("vulns.threshold", fact, sprintf("at or above the threshold %s", [settings.threshold])),
+		{"severity": names[fact.rank]},
 	)
 }
 
 # METADATA
 # title: No vulnerability that is known to be exploited
-# description: What attackers use already is refused at any severity. Denies for each finding with a `knownExploitedSince` annotation, whatever its severity.
+# description: What attackers use already is refused at any severity. Finds each vulnerability with a `knownExploitedSince` annotation, whatever its severity, unless a VEX statement answers for it.
 # custom:
 #   short_name: exploited
 #   severity: critical
@@ -40,15 +45,14 @@ deny contains finding if {
 #   solution: "Upgrade or remove the component, then build and scan again: pratique ship"
 #   controls: [SSDF:RV.1.1, SSDF:RV.2.1, SSDF:RV.2.2]
 deny contains finding if {
-	some item in input.evidence.vulns
-	some result in item.predicate.scanner.result
-	exploited(result)
-	finding := about("vulns.exploited", item, result, "known to be exploited")
+	some fact in open
+	fact.exploited
+	finding := about("vulns.exploited", fact, "known to be exploited")
 }
 
 # METADATA
 # title: No vulnerability below the threshold
-# description: Does not stop the artifact, and is not forgotten either. Warns for each finding below `vulns.threshold`.
+# description: Does not stop the artifact, and is not forgotten either. Finds each vulnerability below `vulns.threshold`.
 # custom:
 #   short_name: below-threshold
 #   severity: low
@@ -56,10 +60,86 @@ deny contains finding if {
 #   solution: Upgrade the component when you next change it.
 #   controls: [SSDF:RV.2.1]
 warn contains finding if {
+	some fact in open
+	fact.rank < ranks[settings.threshold]
+	finding := about("vulns.below-threshold", fact, sprintf("below the threshold %s", [settings.threshold]))
+}
+
+# METADATA
+# title: No vulnerability for which there is a fix
+# description: Whoever can upgrade and does not has chosen the risk. Finds each vulnerability for which the advisories name a fixed version, whatever its severity.
+# custom:
+#   short_name: fixable
+#   severity: medium
+#   needs: vulns
+#   solution: Upgrade the component, then build and scan again: pratique ship
+#   controls: [SSDF:PW.4.4, SSDF:RV.2.2]
+deny contains finding if {
+	some fact in open
+	count(fact.fixed) > 0
+	finding := about("vulns.fixable", fact, sprintf("fixed in %s", [concat(" or ", fact.fixed)]))
+}
+
+# METADATA
+# title: No vulnerability that is likely to be exploited soon
+# description: EPSS estimates how probable exploitation is within 30 days. Finds each vulnerability whose EPSS probability, from the scan's `epss` annotation or by CVE from the table `vulns.epss` in the rule data, is at least `vulns.max_epss`.
+# custom:
+#   short_name: epss
+#   severity: high
+#   needs: vulns
+#   solution: Upgrade or remove the component, then build and scan again: pratique ship
+#   controls: [SSDF:RV.1.1, SSDF:RV.2.1]
+deny contains finding if {
+	some fact in open
+	fact.epss >= settings.max_epss
+	finding := about("vulns.epss", fact, sprintf("likely to be exploited: EPSS %v, allowed below %v", [fact.epss, settings.max_epss]))
+}
+
+# METADATA
+# title: The probability of exploitation is known for each vulnerability
+# description: Where neither the scan nor the rule data holds an EPSS probability, nothing can be said of it, which is no reason to pass. One finding counts them.
+# custom:
+#   short_name: epss-unknown
+#   severity: low
+#   needs: vulns
+#   solution: Give the probabilities in the rule data, under vulns.epss, by CVE.
+#   controls: [SSDF:RV.2.1]
+deny contains finding if {
 	some item in input.evidence.vulns
-	some result in item.predicate.scanner.result
-	rank(result) < ranks[settings.threshold]
-	finding := about("vulns.below-threshold", item, result, sprintf("below the threshold %s", [settings.threshold]))
+	unknown := [sprintf("%s in %s", [fact.id, fact.purl]) | some fact in open; fact.evidence == item.digest; fact.epss < 0]
+	finding := lacking("vulns.epss-unknown", "EPSS probability", item, unknown)
+}
+
+# METADATA
+# title: No vulnerability has been public for too long
+# description: Finds each vulnerability that the advisories published longer ago than `vulns.max_open_days` allows for its severity.
+# custom:
+#   short_name: age
+#   severity: high
+#   needs: vulns
+#   solution: Upgrade or remove the component, then build and scan again: pratique ship
+#   controls: [SSDF:RV.1.1, SSDF:RV.2.2]
+deny contains finding if {
+	some fact in open
+	fact.published >= 0
+	allowed := settings.max_open_days[names[fact.rank]]
+	now - fact.published > allowed * day_ns
+	finding := about("vulns.age", fact, sprintf("public for more than %d days", [allowed]))
+}
+
+# METADATA
+# title: The date of publication is known for each vulnerability
+# description: Where the scan wrote no readable `published` date, how long a vulnerability has been public is unknown. One finding counts them.
+# custom:
+#   short_name: age-unknown
+#   severity: low
+#   needs: vulns
+#   solution: Import advisories that say when they were published, and scan again: pratique scan
+#   controls: [SSDF:RV.1.1]
+deny contains finding if {
+	some item in input.evidence.vulns
+	unknown := [sprintf("%s in %s", [fact.id, fact.purl]) | some fact in open; fact.evidence == item.digest; fact.published < 0]
+	finding := lacking("vulns.age-unknown", "date of publication", item, unknown)
 }
 
 # METADATA
@@ -73,7 +153,7 @@ warn contains finding if {
 #   controls: [SSDF:PW.4.4, SSDF:RV.1.1]
 deny contains finding if {
 	some item in input.evidence.vulns
-	not covered(item.predicate)
+	not covered(item)
 	unknown := unknowns(item.predicate)
 	finding := {
 		"code": "vulns.coverage",
@@ -83,9 +163,11 @@ deny contains finding if {
 	}
 }
 
-covered(predicate) if {
-	is_array(predicate.scanner.result)
-	predicate[coverage].unknown == []
+# Each result must also have become a fact: one of a shape that no rule below understands is not judged either.
+covered(item) if {
+	is_array(item.predicate.scanner.result)
+	item.predicate[coverage].unknown == []
+	count([fact | some fact in facts; fact.evidence == item.digest]) == count(item.predicate.scanner.result)
 }
 
 unknowns(predicate) := [sprintf("%v", [subject]) |
@@ -94,13 +176,13 @@ unknowns(predicate) := [sprintf("%v", [subject]) |
 	subject := object.get(entry, "subject", "(unnamed)")
 ]
 
-listing(names) := "(not said)" if count(names) == 0
+listing(list) := "(not said)" if count(list) == 0
 
-listing(names) := concat(", ", array.slice(names, 0, 10)) if count(names) > 0
+listing(list) := concat(", ", array.slice(list, 0, 10)) if count(list) > 0
 
 # METADATA
 # title: The advisories were recent
-# description: Old advisories do not know new vulnerabilities. `scanner.db.lastUpdate` may be `vulns.max_database_age_days` before the effective time (default 90), and not after it by more than a day.
+# description: Old advisories do not know new vulnerabilities. `scanner.db.lastUpdate` may be `vulns.max_database_age_days` before the effective time, and not after it by more than a day.
 # custom:
 #   short_name: database-age
 #   severity: high
@@ -122,18 +204,70 @@ deny contains finding if {
 }
 
 recent(predicate) if {
-	regex.match(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`, predicate.scanner.db.lastUpdate)
-	age := time.parse_rfc3339_ns(input.effective_time) - time.parse_rfc3339_ns(predicate.scanner.db.lastUpdate)
+	age := now - moment(predicate.scanner.db.lastUpdate)
 	age <= settings.max_database_age_days * day_ns
 	age >= 0 - day_ns
 }
 
 updated(predicate) := object.get(predicate, ["scanner", "db", "lastUpdate"], "an unknown date")
 
-# The gravest rank that any rating gives; where none can be read, as high.
-rank(result) := max(stated_ranks(result)) if count(stated_ranks(result)) > 0
+# A time in RFC 3339, in nanoseconds; undefined for anything else, and an impossible date is an error, which denies.
+moment(text) := time.parse_rfc3339_ns(text) if {
+	is_string(text)
+	regex.match(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`, text)
+}
 
-rank(result) := ranks.high if count(stated_ranks(result)) == 0
+# What is known of each result, worked out once. Every member has a value for every shape a result can have.
+facts := [fact |
+	some item in input.evidence.vulns
+	some result in item.predicate.scanner.result
+	grades := stated_ranks(result)
+	notes := annotations(result)
+	id := sprintf("%v", [object.get(result, "id", "(unnamed)")])
+	purl := first([sprintf("%v", [note.purl]) | some note in notes; note.purl])
+	ids := {id} | {alias | some note in notes; some alias in note.aliases}
+	fact := {
+		"evidence": item.digest,
+		"id": id,
+		"purl": purl,
+		"rank": gravest(grades),
+		"severity": worded(grades),
+		"exploited": count([1 | some note in notes; not object.get(note, "knownExploitedSince", "") in {"", null}]) > 0,
+		"fixed": sort([sprintf("%v", [version]) | some note in notes; some version in note.fixedVersions]),
+		"epss": greatest([number | some number in epss(id, notes)]),
+		"published": least([published | some note in notes; published := moment(note.published)]),
+		"ids": ids,
+		"answer": vex.answer(purl, ids),
+	}
+]
+
+# What no statement answers for.
+open := [fact | some fact in facts; not fact.answer.excuses]
+
+epss(id, notes) := {number | number := settings.epss[id]} | {number | some note in notes; number := note.epss; is_number(number)}
+
+annotations(result) := [note | some note in result.annotations; is_object(note)]
+
+first(list) := "an unnamed component" if count(list) == 0
+
+first(list) := sort(list)[0] if count(list) > 0
+
+greatest(numbers) := -1 if count(numbers) == 0
+
+greatest(numbers) := max(numbers) if count(numbers) > 0
+
+least(numbers) := -1 if count(numbers) == 0
+
+least(numbers) := min(numbers) if count(numbers) > 0
+
+# The gravest rank that any rating gives; where none can be read, as high.
+gravest(grades) := max(grades) if count(grades) > 0
+
+gravest(grades) := ranks.high if count(grades) == 0
+
+worded(grades) := names[max(grades)] if count(grades) > 0
+
+worded(grades) := "not stated" if count(grades) == 0
 
 stated_ranks(result) := {found |
 	is_array(result.severity)
@@ -164,53 +298,27 @@ band(score) := 2 if {
 
 band(score) := 1 if score < 4
 
-# Absent, null or empty: not listed as exploited. Anything else says that it is.
-exploited(result) if {
-	some note in result.annotations
-	not object.get(note, "knownExploitedSince", "") in {"", null}
-}
-
-about(code, item, result, what) := {
+about(code, fact, what) := {
 	"code": code,
-	"msg": sprintf("%v in %s is %s (severity %s)", [id(result), package_of(result), what, severity(result)]),
-	"term": [sprintf("%v", [id(result)]), package_of(result)],
-	"solution": fix(result),
-	"evidence": [item.digest],
+	"msg": sprintf("%s in %s is %s (severity %s)", [fact.id, fact.purl, what, fact.severity]),
+	"term": [fact.id, fact.purl],
+	"solution": fix(fact),
+	"evidence": [fact.evidence],
 }
 
-id(result) := object.get(result, "id", "(unnamed)")
+fix(fact) := "" if count(fact.fixed) == 0
 
-packages(result) := sort([sprintf("%v", [note.purl]) | some note in result.annotations; note.purl])
-
-package_of(result) := "an unnamed component" if count(packages(result)) == 0
-
-package_of(result) := packages(result)[0] if count(packages(result)) > 0
-
-severity(result) := "not stated" if count(stated_ranks(result)) == 0
-
-severity(result) := name if {
-	count(stated_ranks(result)) > 0
-	some name, number in ranks
-	number == rank(result)
+fix(fact) := text if {
+	count(fact.fixed) > 0
+	text := sprintf("Upgrade %s to %s, then build and scan again: pratique ship", [fact.purl, concat(" or ", fact.fixed)])
 }
 
-# As the finding's own severity, which says how many people it takes to waive it.
-graded(result) := name if {
-	some name, number in ranks
-	number == rank(result)
-}
-
-fixed(result) := sort([sprintf("%v", [version]) |
-	some note in result.annotations
-	some version in note.fixedVersions
-])
-
-fix(result) := "" if count(fixed(result)) == 0
-
-fix(result) := text if {
-	count(fixed(result)) > 0
-	text := sprintf("Upgrade %s to %s, then build and scan again: pratique ship", [
-		package_of(result),
-		concat(" or ", fixed(result)),
-	])
+lacking(code, what, item, unknown) := finding if {
+	count(unknown) > 0
+	finding := {
+		"code": code,
+		"msg": sprintf("no %s is known of %d findings: %s", [what, count(unknown), listing(unknown)]),
+		"term": [],
+		"evidence": [item.digest],
+	}
 }
