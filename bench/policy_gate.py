@@ -39,16 +39,8 @@ def realistic() -> GateInput:
     ]
     definition = s.definition_digest(provenance["buildDefinition"])
     sbom = s.sbom()
-    sbom["components"] += [
-        {
-            "type": "library",
-            "name": purl.split("/")[1].split("@")[0],
-            "purl": purl,
-            "licenses": [{"license": {"id": "MIT"}}],
-            "hashes": [{"alg": "SHA-256", "content": "f" * 64}],
-        }
-        for purl in purls
-    ]
+    sbom["components"] += [s.component(purl.split("/")[1].split("@")[0], purl) for purl in purls]
+    sbom["dependencies"] += [{"ref": purl, "dependsOn": []} for purl in purls]
     vulns = s.vulns()
     vulns["scanner"]["result"] = [
         {**s.vulnerability("medium"), "id": f"CVE-2026-{number:04}"} for number in range(FINDINGS)

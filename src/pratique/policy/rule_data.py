@@ -15,8 +15,18 @@ from pratique.policy.settings import typed
 Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Level = Literal["deny", "warn", "off"]
+Severity = Literal["critical", "high", "medium", "low"]
+Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
+Moment = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)$")]
+ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
 Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
 People = Annotated[int, msgspec.Meta(ge=1, le=20)]
+
+
+class PostureData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`posture`: how many percent of the runner checks may have come to unknown."""
+
+    max_unknown: Percent = 25
 
 
 class ProvenanceData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -24,9 +34,25 @@ class ProvenanceData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     Attributes:
         builders: builder ids accepted besides the identity that signed the provenance itself.
+        sources: patterns of source URIs; none means that any will do.
     """
 
     builders: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+class SlsaData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`slsa`: the build level that is asked for.
+
+    Attributes:
+        level: of SLSA 1.2's build track.
+        builders: hosted builders by id, and the level up to which the policy vouches for each.
+        isolation: classes of isolation, as provenance by pratique records them, that keep builds apart.
+    """
+
+    level: Literal[0, 1, 2, 3] = 1
+    builders: dict[str, Literal[1, 2, 3]] = {}
+    isolation: tuple[str, ...] = ("namespaces",)
 
 
 class RebuildData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -35,10 +61,132 @@ class RebuildData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     min_varied: Count = 1
 
 
+class SbomCoverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`sbom.coverage`: how many percent of the components must have each minimum element."""
+
+    versions: Percent = 100
+    identifiers: Percent = 100
+    producers: Percent = 100
+    hashes: Percent = 100
+    licences: Percent = 100
+    dependencies: Percent = 100
+
+
 class SbomData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`sbom`: purls of components that may be there without being a locked input of the build."""
+    """`sbom`: what a bill of materials must hold.
+
+    Attributes:
+        unlocked: purls of components that may be there without being a locked input of the build.
+        spec_versions: versions of CycloneDX that are current enough.
+        coverage: see `SbomCoverage`.
+    """
 
     unlocked: tuple[str, ...] = ()
+    spec_versions: tuple[str, ...] = ("1.5", "1.6", "1.7")
+    coverage: SbomCoverage = SbomCoverage()
+
+
+class LicencesData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`licences`: SPDX ids, or `id WITH exception` whole.
+
+    Attributes:
+        refused: under which nothing may be.
+        allowed: under which everything must be; none means that all are allowed that are not refused.
+    """
+
+    refused: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+
+
+class ChecksData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`checks`: test-results by tools.
+
+    Attributes:
+        required: kinds of check that must be there.
+        tools: by kind, patterns of the tools' uris or names that count to it.
+    """
+
+    required: tuple[str, ...] = ()
+    tools: dict[str, tuple[str, ...]] = {}
+
+
+class ImageData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`image`: what an image check must show.
+
+    Attributes:
+        threshold: the mildest severity of a failed rule that is a finding.
+        bases: digests, or patterns of names, of expected base images; none means that any will do.
+        scratch: whether an image without a base is expected, too.
+    """
+
+    threshold: Severity = "high"
+    bases: tuple[str, ...] = ()
+    scratch: bool = True
+
+
+class DependenciesData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`dependencies`: patterns are of package URLs, `*` stands for any text.
+
+    Attributes:
+        sources: patterns of what may be used; none means that anything may.
+        registries: patterns of other registries' addresses that a package URL may name.
+        forbidden: patterns of what may not be used.
+        known: package URLs, without version, of what was there before.
+        popular: by package URL type, names that others imitate.
+        min_age_days: how long a new component must have been public; 0 does not ask.
+        published: RFC 3339 times of publication by package URL, where the bill of materials has none.
+    """
+
+    sources: tuple[str, ...] = ()
+    registries: tuple[str, ...] = ()
+    forbidden: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    popular: dict[str, tuple[str, ...]] = {}
+    min_age_days: Count = 0
+    published: dict[str, Moment] = {}
+
+
+class DutiesData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`duties`: how many people who are no authors must agree, where approvals are judged by the gate."""
+
+    approvals: People = 1
+
+
+class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One weekly window, in UTC, from `begins` to before `ends`."""
+
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...]
+    begins: ClockTime
+    ends: ClockTime
+
+
+class Freeze(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A time in which nothing passes, and why."""
+
+    begins: Moment
+    ends: Moment
+    reason: str
+
+
+class WindowsData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`windows`: weekly windows outside which nothing passes, and freezes."""
+
+    open: tuple[Window, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+
+
+class TeeData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`tee`: what hardware must vouch for.
+
+    Attributes:
+        required: whether a tee-result must be there.
+        statuses: results that will do.
+        claims: kinds of hardware evidence that will do; none means any.
+    """
+
+    required: bool = False
+    statuses: tuple[Literal["affirming", "warning"], ...] = ("affirming",)
+    claims: tuple[str, ...] = ()
 
 
 class OpenDays(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -61,7 +209,7 @@ class VulnsData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         max_open_days: how long a vulnerability may have been public.
     """
 
-    threshold: Literal["critical", "high", "medium", "low"] = "high"
+    threshold: Severity = "high"
     max_database_age_days: Days = 90
     max_epss: Share = 0.1
     epss: dict[str, Share] = {}
@@ -94,15 +242,44 @@ class RuleData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """
 
     levels: dict[str, Level] = {}
+    posture: PostureData = PostureData()
     provenance: ProvenanceData = ProvenanceData()
+    slsa: SlsaData = SlsaData()
     rebuild: RebuildData = RebuildData()
     sbom: SbomData = SbomData()
+    licences: LicencesData = LicencesData()
+    dependencies: DependenciesData = DependenciesData()
+    checks: ChecksData = ChecksData()
+    image: ImageData = ImageData()
+    duties: DutiesData = DutiesData()
+    windows: WindowsData = WindowsData()
+    tee: TeeData = TeeData()
     vulns: VulnsData = VulnsData()
     waivers: WaiversData | None = None
     custom: dict[str, Any] = {}
 
 
-_KINDS = (RuleData, ProvenanceData, RebuildData, SbomData, OpenDays, VulnsData, WaiversData)
+_KINDS = (
+    RuleData,
+    PostureData,
+    ProvenanceData,
+    SlsaData,
+    RebuildData,
+    SbomData,
+    SbomCoverage,
+    LicencesData,
+    DependenciesData,
+    ChecksData,
+    ImageData,
+    DutiesData,
+    WindowsData,
+    Window,
+    Freeze,
+    TeeData,
+    VulnsData,
+    OpenDays,
+    WaiversData,
+)
 _KEYS = sorted({key for kind in _KINDS for key in kind.__struct_fields__})
 
 

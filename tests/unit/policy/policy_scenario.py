@@ -35,13 +35,21 @@ def definition() -> dict[str, Any]:
             "project": "harbour",
             "source": {"uri": "git+file:///src"},
         },
-        "internalParameters": {"isolation": {"class": "namespaces", "network": "none"}, "environment": {}},
+        "internalParameters": {
+            "isolation": {
+                "class": "namespaces",
+                "network": "none",
+                "namespaces": ["cgroup", "ipc", "mount", "network", "pid", "user", "uts"],
+                "seccomp": f"sha256:{'9' * 64}",
+            },
+            "environment": {},
+        },
         "resolvedDependencies": [
             {
                 "name": "source",
                 "uri": "git+file:///src",
                 "digest": {"gitCommit": "c" * 40},
-                "annotations": {"kind": "source"},
+                "annotations": {"kind": "source", "authors": ["Alan Turing <alan@example.org>"]},
             },
             {
                 "name": "MarkupSafe",
@@ -66,7 +74,11 @@ def provenance() -> dict[str, Any]:
         "buildDefinition": definition(),
         "runDetails": {
             "builder": {"id": f"{DOMAIN}/builder", "version": {"pratique": "0.1.0"}},
-            "metadata": {"invocationId": "i-1"},
+            "metadata": {
+                "invocationId": "i-1",
+                "startedOn": "2026-11-23T10:00:00Z",
+                "finishedOn": "2026-11-23T10:05:00Z",
+            },
             "byproducts": [
                 {"name": "build.log", "digest": {"sha256": "e" * 64}},
                 {"name": "runner-posture", "digest": {"sha256": POSTURE_DIGEST.hex}},
@@ -79,7 +91,12 @@ def posture() -> dict[str, Any]:
     return {
         "phase": "before-build",
         "invocationId": "i-1",
-        "checks": [{"id": "runner.user", "result": "pass", "severity": "critical", "title": "Not root"}],
+        "checks": [
+            {"id": "runner.user", "result": "pass", "severity": "critical", "title": "Not root"},
+            {"id": "SEC-16", "result": "pass", "severity": "critical", "title": "Signing material"},
+            {"id": "EPH-21", "result": "pass", "severity": "high", "title": "Single use"},
+            {"id": "CI-37", "result": "not-applicable", "severity": "high", "title": "Debugging and events"},
+        ],
     }
 
 
@@ -94,18 +111,40 @@ def rebuild() -> dict[str, Any]:
     }
 
 
+def component(name: str, purl: str, **changes: Any) -> dict[str, Any]:
+    """Give a component with every minimum element."""
+    return {
+        "type": "library",
+        "bom-ref": purl,
+        "name": name,
+        "version": purl.split("@")[1],
+        "purl": purl,
+        "supplier": {"name": f"The makers of {name}"},
+        "hashes": [{"alg": "SHA-256", "content": "d" * 64}],
+        "licenses": [{"expression": "BSD-3-Clause"}],
+    } | changes
+
+
 def sbom() -> dict[str, Any]:
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
+        "serialNumber": "urn:uuid:3e671687-395b-41f5-a30f-a58921a69b79",
+        "version": 1,
         "metadata": {
+            "timestamp": "2026-11-23T10:30:00Z",
+            "lifecycles": [{"phase": "post-build"}],
+            "authors": [{"name": "Example Ltd"}],
+            "tools": {"components": [{"type": "application", "name": "pratique", "version": "0.1.0"}]},
             "component": {
                 "type": "application",
+                "bom-ref": "artifact",
                 "name": "harbour",
                 "hashes": [{"alg": "SHA-256", "content": SUBJECT.hex}],
-            }
+            },
         },
-        "components": [{"type": "library", "name": "MarkupSafe", "purl": LOCKED}],
+        "components": [component("MarkupSafe", LOCKED)],
+        "dependencies": [{"ref": "artifact", "dependsOn": [LOCKED]}, {"ref": LOCKED, "dependsOn": []}],
     }
 
 

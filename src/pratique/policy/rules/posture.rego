@@ -75,6 +75,71 @@ warn contains finding if {
 	finding := about("posture.high", item, check, "could not be checked")
 }
 
+# METADATA
+# title: The runner serves one build and is thrown away
+# description: "What one build leaves behind, the next one finds. Runner check EPH-21 must have passed: a result of unknown, or no such check, is a finding."
+# custom:
+#   short_name: single-use
+#   severity: high
+#   needs: runner-posture
+#   solution: "Build on a machine or container that is made for each build; see: pratique runner check"
+#   controls: [SSDF:PO.5.1]
+deny contains finding if {
+	some item in input.evidence["runner-posture"]
+	not passed(item, "EPH-21")
+	finding := unproven("posture.single-use", item, "EPH-21", "serves one build only")
+}
+
+# METADATA
+# title: The runner holds no signing material within the build's reach
+# description: "A build that can reach a key can sign what it likes. Runner check SEC-16 must have passed: a result of unknown, or no such check, is a finding."
+# custom:
+#   short_name: keys
+#   severity: critical
+#   needs: runner-posture
+#   solution: "Sign on another machine, or as another user; see: pratique runner check"
+#   controls: [SSDF:PO.5.1, SSDF:PS.2.1]
+deny contains finding if {
+	some item in input.evidence["runner-posture"]
+	not passed(item, "SEC-16")
+	finding := unproven("posture.keys", item, "SEC-16", "keeps signing material from the build")
+}
+
+# METADATA
+# title: Most runner checks could be made
+# description: A runner of which little could be seen may be anything. At most `posture.max_unknown` percent of the checks may have come to unknown.
+# custom:
+#   short_name: unknown
+#   severity: medium
+#   needs: runner-posture
+#   solution: "See which checks could not be made, and why: pratique runner check"
+#   controls: [SSDF:PO.5.1]
+deny contains finding if {
+	some item in input.evidence["runner-posture"]
+	unknown := [1 | some check in item.predicate.checks; result(check) == "unknown"]
+	count(unknown) * 100 > data.rule_data.posture.max_unknown * count(item.predicate.checks)
+	finding := {
+		"code": "posture.unknown",
+		"msg": sprintf("%d of %d runner checks could not be made, and %v%% may be", [
+			count(unknown), count(item.predicate.checks), data.rule_data.posture.max_unknown,
+		]),
+		"term": [],
+		"evidence": [item.digest],
+	}
+}
+
+# Passed wherever it was made, and made at least once.
+passed(item, wanted) if {
+	{result(check) | some check in item.predicate.checks; check.id == wanted} == {"pass"}
+}
+
+unproven(code, item, wanted, what) := {
+	"code": code,
+	"msg": sprintf("the runner's posture does not show that it %s (%s)", [what, wanted]),
+	"term": [],
+	"evidence": [item.digest],
+}
+
 # Anything that is no known result counts as failed, and anything that is no known severity as critical if it is
 # absent or malformed; `unknown` is a severity of its own and counts as high.
 result(check) := check.result if check.result in known_results

@@ -50,8 +50,9 @@ deny contains finding if {
 
 deny contains finding if {
 	some item in input.evidence.provenance
+	pinned := positions_pinned(item.predicate)
 	some position, entry in item.predicate.buildDefinition.resolvedDependencies
-	not pinned(entry)
+	not position in pinned
 	finding := {
 		"code": "provenance.inputs-pinned",
 		"msg": sprintf("input %s has no digest", [label(entry, position)]),
@@ -65,9 +66,13 @@ names_inputs(predicate) if {
 	count(predicate.buildDefinition.resolvedDependencies) > 0
 }
 
-pinned(entry) if regex.match(`^[0-9a-f]{64}$`, entry.digest.sha256)
-
-pinned(entry) if regex.match(`^([0-9a-f]{40}|[0-9a-f]{64})$`, entry.digest.gitCommit)
+positions_pinned(predicate) := {position |
+	some position, entry in predicate.buildDefinition.resolvedDependencies
+	regex.match(`^[0-9a-f]{64}$`, entry.digest.sha256)
+} | {position |
+	some position, entry in predicate.buildDefinition.resolvedDependencies
+	regex.match(`^([0-9a-f]{40}|[0-9a-f]{64})$`, entry.digest.gitCommit)
+}
 
 label(entry, position) := sprintf("%v", [object.get(entry, "name", object.get(entry, "uri", position))])
 
@@ -109,7 +114,9 @@ builder(item) := object.get(item.predicate, ["runDetails", "builder", "id"], "(n
 deny contains finding if {
 	some item in input.evidence.provenance
 	some entry in item.predicate.buildDefinition.resolvedDependencies
-	not clean(object.get(entry, "annotations", {}))
+	some notes in [entry.annotations]
+	not object.get(notes, "kind", "") in {"dependency", "build-tool", "toolchain", "recipe"}
+	not clean(notes)
 	finding := uncommitted(item, object.get(entry, "name", "source"))
 }
 
@@ -130,4 +137,94 @@ uncommitted(item, name) := {
 	"msg": sprintf("source %v had uncommitted changes when it was built", [name]),
 	"term": [sprintf("%v", [name])],
 	"evidence": [item.digest],
+}
+
+# METADATA
+# title: The provenance names the source it was built from
+# description: "Without its source nobody can review what was built, nor build it again. At least one entry of `resolvedDependencies` must be the source: of kind `source`, or with a git commit for its digest."
+# custom:
+#   short_name: source
+#   severity: high
+#   needs: provenance
+#   solution: "Build from a git work tree: pratique build"
+#   controls: [SSDF:PS.1.1, SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.provenance
+	count(sources(item)) == 0
+	finding := {
+		"code": "provenance.source",
+		"msg": "the provenance does not name the source among its inputs",
+		"term": [],
+		"evidence": [item.digest],
+	}
+}
+
+sources(item) := array.concat(
+	[sprintf("%v", [entry.uri]) |
+		some entry in item.predicate.buildDefinition.resolvedDependencies
+		entry.annotations.kind == "source"
+	],
+	[sprintf("%v", [entry.uri]) |
+		some entry in item.predicate.buildDefinition.resolvedDependencies
+		is_string(entry.digest.gitCommit)
+		not entry.annotations.kind
+	],
+)
+
+# METADATA
+# title: The source is where the policy expects it
+# description: "Where `provenance.sources` names patterns (`*` stands for any text, also across slashes), the URI of each source must match one of them: a fork builds the same name from other commits."
+# custom:
+#   short_name: source-expected
+#   severity: critical
+#   needs: provenance
+#   solution: Build from the expected repository, or name this one under provenance.sources in the rule data.
+#   controls: [SSDF:PS.1.1, SSDF:PW.4.1]
+deny contains finding if {
+	count(settings.sources) > 0
+	some item in input.evidence.provenance
+	some uri in array.concat(sources(item), unnamed(item))
+	not expected_source(uri)
+	finding := {
+		"code": "provenance.source-expected",
+		"msg": sprintf("source %s is not one that the policy expects", [uri]),
+		"term": [uri],
+		"evidence": [item.digest],
+	}
+}
+
+unnamed(item) := ["(none)"] if count(sources(item)) == 0
+
+unnamed(item) := [] if count(sources(item)) > 0
+
+expected_source(uri) if {
+	some pattern in settings.sources
+	glob.match(pattern, [], uri)
+}
+
+# METADATA
+# title: The build could see nothing but its inputs
+# description: A hermetic build cannot use what no record names. The provenance must say that the sandbox was of class `namespaces`, with a network, mount, process and user namespace of its own, no network, and a system-call filter named by digest.
+# custom:
+#   short_name: hermetic
+#   severity: high
+#   needs: provenance
+#   solution: "Build with: pratique build"
+#   controls: [SSDF:PO.5.1, SSDF:PW.6.2]
+deny contains finding if {
+	some item in input.evidence.provenance
+	not hermetic(object.get(item.predicate, ["buildDefinition", "internalParameters", "isolation"], {}))
+	finding := {
+		"code": "provenance.hermetic",
+		"msg": "the provenance does not show a hermetic build",
+		"term": [],
+		"evidence": [item.digest],
+	}
+}
+
+hermetic(isolation) if {
+	isolation["class"] == "namespaces"
+	isolation.network == "none"
+	every name in ["mount", "network", "pid", "user"] { name in isolation.namespaces }
+	regex.match(`^(sha256:)?[0-9a-f]{64}$`, isolation.seccomp)
 }

@@ -1,4 +1,4 @@
-# Software bill of materials: CycloneDX 1.6 JSON.
+# Bill of materials: CycloneDX JSON, with the minimum elements that CISA and its partners published in July 2026.
 package pratique.sbom
 
 import rego.v1
@@ -75,7 +75,7 @@ deny contains finding if {
 	startswith(build.predicate.buildDefinition.buildType, "https://pratique.dev/buildtypes/")
 	expected := accounted(item.predicate, build.predicate)
 	some component in item.predicate.components
-	not bare(component.purl) in expected
+	not split(component.purl, "?")[0] in expected
 	not normal(component.name) == normal(project_name(build.predicate))
 	name := sprintf("%v", [object.get(component, "purl", object.get(component, "name", "(unnamed)"))])
 	finding := {
@@ -86,10 +86,282 @@ deny contains finding if {
 	}
 }
 
+# METADATA
+# title: The bill of materials says who made it
+# description: "CISA 2026, SBOM Author. `metadata.authors`, `metadata.manufacturer` or `metadata.supplier` must name someone. The author's signature, another element, is the evidence's own: unsigned, it would not be here."
+# custom:
+#   short_name: author
+#   severity: medium
+#   needs: sbom
+#   solution: "Scan the artifact again: pratique scan"
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	not names_author(item.predicate.metadata)
+	finding := plain("sbom.author", item, "the bill of materials does not say who made it")
+}
+
+names_author(metadata) if is_text(metadata.manufacturer.name)
+
+names_author(metadata) if is_text(metadata.supplier.name)
+
+names_author(metadata) if {
+	some author in metadata.authors
+	is_text(author.name)
+}
+
+# METADATA
+# title: The bill of materials says when it was made
+# description: CISA 2026, SBOM Timestamp. `metadata.timestamp` must be an RFC 3339 time, and not after the decision.
+# custom:
+#   short_name: timestamp
+#   severity: medium
+#   needs: sbom
+#   solution: "Scan the artifact again: pratique scan"
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	not dated(item.predicate.metadata.timestamp)
+	finding := plain("sbom.timestamp", item, "the bill of materials gives no time, before now, at which it was made")
+}
+
+dated(text) if {
+	is_string(text)
+	regex.match(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`, text)
+	time.parse_rfc3339_ns(text) <= time.parse_rfc3339_ns(input.effective_time)
+}
+
+# METADATA
+# title: The bill of materials says which tool made it, in which version
+# description: CISA 2026, SBOM Tool Name and Tool Version. At least one entry of `metadata.tools` must have both.
+# custom:
+#   short_name: tool
+#   severity: low
+#   needs: sbom
+#   solution: "Scan the artifact again: pratique scan"
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	not names_tool(item.predicate.metadata.tools)
+	finding := plain("sbom.tool", item, "the bill of materials does not say which tool made it, and in which version")
+}
+
+names_tool(tools) if {
+	is_object(tools)
+	some tool in tools.components
+	is_text(tool.name)
+	is_text(tool.version)
+}
+
+names_tool(tools) if {
+	is_array(tools)
+	some tool in tools
+	is_text(tool.name)
+	is_text(tool.version)
+}
+
+# METADATA
+# title: The bill of materials is of a current format, and has a version of its own
+# description: CISA 2026, SBOM Data Format Name and Version, and SBOM Version. `specVersion` must be in `sbom.spec_versions` of the rule data; `version` must be a number from 1 on, and `serialNumber` must be there, so that two bills of one artifact can be told apart.
+# custom:
+#   short_name: format
+#   severity: low
+#   needs: sbom
+#   solution: "Scan the artifact again: pratique scan"
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	not current(item.predicate)
+	finding := plain("sbom.format", item, sprintf("the bill of materials is of CycloneDX %v, version %v, serial number %v", [
+		object.get(item.predicate, "specVersion", "(none)"),
+		object.get(item.predicate, "version", "(none)"),
+		object.get(item.predicate, "serialNumber", "(none)"),
+	]))
+}
+
+current(predicate) if {
+	predicate.specVersion in data.rule_data.sbom.spec_versions
+	is_number(predicate.version)
+	predicate.version >= 1
+	is_text(predicate.serialNumber)
+}
+
+# METADATA
+# title: The bill of materials says in which phase it was made
+# description: "CISA 2026, SBOM Generation Context. `metadata.lifecycles` must name a phase: what is seen before a build is not what is seen after it."
+# custom:
+#   short_name: context
+#   severity: low
+#   needs: sbom
+#   solution: "Scan the artifact again: pratique scan"
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	not in_phase(item.predicate.metadata)
+	finding := plain("sbom.context", item, "the bill of materials does not say in which phase it was made")
+}
+
+phases := {"design", "pre-build", "build", "post-build", "operations", "discovery", "decommission"}
+
+in_phase(metadata) if {
+	some entry in metadata.lifecycles
+	entry.phase in phases
+}
+
+in_phase(metadata) if {
+	some entry in metadata.lifecycles
+	is_text(entry.name)
+}
+
+# METADATA
+# title: Enough components have a version
+# description: CISA 2026, Component Version. At least `sbom.coverage.versions` percent of the components must have one.
+# custom:
+#   short_name: versions
+#   severity: high
+#   needs: sbom
+#   solution: "Give the component's version in its metadata, and scan again: pratique scan"
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	finding := thin("versions", "version", item)
+}
+
+# METADATA
+# title: Enough components have an identifier
+# description: "CISA 2026, Component Identifiers: a purl, CPE, SWID, OmniBOR id or Software Heritage id. At least `sbom.coverage.identifiers` percent of the components must have one."
+# custom:
+#   short_name: identifiers
+#   severity: high
+#   needs: sbom
+#   solution: "Scan again with a tool that writes package URLs: pratique scan"
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	finding := thin("identifiers", "identifier", item)
+}
+
+# METADATA
+# title: Enough components have a producer
+# description: "CISA 2026, Component Producer: `manufacturer`, `supplier`, `publisher`, `authors` or `author`. At least `sbom.coverage.producers` percent of the components must have one."
+# custom:
+#   short_name: producers
+#   severity: low
+#   needs: sbom
+#   solution: "Name the producer in the component's metadata, and scan again: pratique scan"
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	finding := thin("producers", "producer", item)
+}
+
+# METADATA
+# title: Enough components have a strong hash
+# description: "CISA 2026, Component Hash Value and Algorithm. MD5 and SHA-1 do not count: whoever wants can make another file with the same. At least `sbom.coverage.hashes` percent of the components must have one."
+# custom:
+#   short_name: hashes
+#   severity: medium
+#   needs: sbom
+#   solution: "Scan an artifact whose lock file holds hashes: pratique scan"
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	finding := thin("hashes", "hash", item)
+}
+
+# METADATA
+# title: Enough components have a licence
+# description: CISA 2026, Component License. Whether the licence may be used is for the rules on licences. At least `sbom.coverage.licences` percent of the components must have one.
+# custom:
+#   short_name: licences
+#   severity: low
+#   needs: sbom
+#   solution: Find out the licence; a component of your own gets one in its metadata.
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	finding := thin("licences", "licence", item)
+}
+
+# METADATA
+# title: Enough components have their dependencies stated
+# description: CISA 2026, Component Dependency Relationship. A component counts if `dependencies` has an entry for its `bom-ref`, be it an empty one; the artifact itself needs one too. At least `sbom.coverage.dependencies` percent of the components must have one.
+# custom:
+#   short_name: dependencies
+#   severity: medium
+#   needs: sbom
+#   solution: "Scan the artifact again: pratique scan"
+#   controls: [SSDF:PS.3.2]
+deny contains finding if {
+	some item in input.evidence.sbom
+	finding := thin("dependencies", "entry among the dependencies", item)
+}
+
+thin(element, word, item) := finding if {
+	total := count(item.predicate.components)
+	have := having(element, item.predicate)
+	count(have) < total
+	count(have) * 100 < data.rule_data.sbom.coverage[element] * total
+	lacking := [label(component) | some position, component in item.predicate.components; not position in have]
+	finding := plain(sprintf("sbom.%s", [element]), item, sprintf("%d of %d components have no %s, and %v%% must have one: %s", [
+		count(lacking), total, word, data.rule_data.sbom.coverage[element], concat(", ", array.slice(lacking, 0, 10)),
+	]))
+}
+
+# The positions of the components that have an element. No function is called for each: there may be many thousands.
+having("versions", document) := {position |
+	some position, component in document.components
+	is_string(component.version)
+	component.version != ""
+}
+
+having("identifiers", document) := {position |
+	some position, component in document.components
+	some key in ["purl", "cpe", "swid", "omniborId", "swhid"]
+	count(component[key]) > 0
+}
+
+having("producers", document) := {position |
+	some position, component in document.components
+	some key in ["manufacturer", "supplier"]
+	count(component[key].name) > 0
+} | {position |
+	some position, component in document.components
+	some key in ["publisher", "author", "authors"]
+	count(component[key]) > 0
+}
+
+having("hashes", document) := {position |
+	some position, component in document.components
+	some hash in component.hashes
+	not hash.alg in {"MD5", "SHA-1"}
+	regex.match(`^[0-9a-fA-F]{64,128}$`, hash.content)
+}
+
+having("licences", document) := {position |
+	some position, component in document.components
+	count(component.licenses) > 0
+}
+
+having("dependencies", document) := have if {
+	refs := {entry.ref | some entry in document.dependencies}
+	document.metadata.component["bom-ref"] in refs
+	have := {position | some position, component in document.components; component["bom-ref"] in refs}
+} else := set()
+
+plain(code, item, msg) := {"code": code, "msg": msg, "term": [], "evidence": [item.digest]}
+
+label(component) := sprintf("%v", [object.get(component, "purl", object.get(component, "name", "(unnamed)"))])
+
+is_text(value) if {
+	is_string(value)
+	value != ""
+}
+
 # Locked inputs, exceptions of the policy, and the project itself, which is built and not locked.
 accounted(document, build) := (locked(build) | excepted) | own(document)
 
-locked(build) := {bare(entry.uri) |
+locked(build) := {split(entry.uri, "?")[0] |
 	some entry in build.buildDefinition.resolvedDependencies
 	entry.annotations.kind == "dependency"
 }

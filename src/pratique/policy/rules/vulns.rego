@@ -72,7 +72,7 @@ warn contains finding if {
 #   short_name: fixable
 #   severity: medium
 #   needs: vulns
-#   solution: Upgrade the component, then build and scan again: pratique ship
+#   solution: "Upgrade the component, then build and scan again: pratique ship"
 #   controls: [SSDF:PW.4.4, SSDF:RV.2.2]
 deny contains finding if {
 	some fact in open
@@ -87,7 +87,7 @@ deny contains finding if {
 #   short_name: epss
 #   severity: high
 #   needs: vulns
-#   solution: Upgrade or remove the component, then build and scan again: pratique ship
+#   solution: "Upgrade or remove the component, then build and scan again: pratique ship"
 #   controls: [SSDF:RV.1.1, SSDF:RV.2.1]
 deny contains finding if {
 	some fact in open
@@ -117,7 +117,7 @@ deny contains finding if {
 #   short_name: age
 #   severity: high
 #   needs: vulns
-#   solution: Upgrade or remove the component, then build and scan again: pratique ship
+#   solution: "Upgrade or remove the component, then build and scan again: pratique ship"
 #   controls: [SSDF:RV.1.1, SSDF:RV.2.2]
 deny contains finding if {
 	some fact in open
@@ -134,7 +134,7 @@ deny contains finding if {
 #   short_name: age-unknown
 #   severity: low
 #   needs: vulns
-#   solution: Import advisories that say when they were published, and scan again: pratique scan
+#   solution: "Import advisories that say when they were published, and scan again: pratique scan"
 #   controls: [SSDF:RV.1.1]
 deny contains finding if {
 	some item in input.evidence.vulns
