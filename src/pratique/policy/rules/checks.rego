@@ -91,7 +91,7 @@ by_kind[kind] := items if {
 is_of(item, patterns) if {
 	some name in tools(item)
 	some pattern in patterns
-	glob.match(pattern, [], name)
+	glob.match(pattern, null, name)
 }
 
 special := {item.digest | some kind in ["image", "workflow", "secrets"]; some item in by_kind[kind]}

@@ -186,7 +186,7 @@ purls(item) := {component.purl |
 
 matches(text, patterns) if {
 	some pattern in patterns
-	glob.match(pattern, [], text)
+	glob.match(pattern, null, text)
 }
 
 locations(purl) := {replace(replace(pair[1], "%2F", "/"), "%3A", ":") |

@@ -96,7 +96,7 @@ expected(base) if base.digest in settings.bases
 expected(base) if {
 	regex.match(`^sha256:[0-9a-f]{64}$`, base.digest)
 	some pattern in settings.bases
-	glob.match(pattern, [], base.name)
+	glob.match(pattern, null, base.name)
 }
 
 expected(base) if {

@@ -199,7 +199,7 @@ unnamed(item) := [] if count(sources(item)) > 0
 
 expected_source(uri) if {
 	some pattern in settings.sources
-	glob.match(pattern, [], uri)
+	glob.match(pattern, null, uri)
 }
 
 # METADATA
