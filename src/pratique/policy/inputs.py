@@ -19,6 +19,7 @@ def evidence_input(gate_input: GateInput, assessment: Assessment) -> dict[str, A
     return {
         "subject": {"name": gate_input.name, "digest": gate_input.subject.digest_set},
         "effective_time": format_time(gate_input.effective_time),
+        "build_level": assessment.build_level,
         "evidence": {
             short: [_evidence(item, assessment) for item in items]
             for short, items in assessment.standing.items()

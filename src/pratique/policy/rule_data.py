@@ -46,12 +46,10 @@ class SlsaData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
 
     Attributes:
         level: of SLSA 1.2's build track.
-        builders: hosted builders by id, and the level up to which the policy vouches for each.
         isolation: classes of isolation, as provenance by pratique records them, that keep builds apart.
     """
 
     level: Literal[0, 1, 2, 3] = 1
-    builders: dict[str, Literal[1, 2, 3]] = {}
     isolation: tuple[str, ...] = ("namespaces",)
 
 

@@ -1,7 +1,7 @@
 """Each shipped rule with something that it lets pass and something that it does not.
 
-What is expected is what the rule's description says. Evidence with everything in order gives no finding at all, with
-every rule at level deny; each case then changes one thing.
+What is expected is what the rule's description says. Evidence with everything in order gives no finding at
+all, with every rule at level deny; each case then changes one thing.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""One artifact that every shipped rule has something to say about, and lets pass; each part can be changed."""
+"""One artifact that every shipped rule looks at and lets pass; each part of it can be changed."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import policy_scenario as s
@@ -11,10 +11,12 @@ import policy_scenario as s
 from pratique.model.predicate import APPROVAL, TEE_RESULT, TEST_RESULT, VEX
 from pratique.policy.decision import Decision, Finding, Status
 from pratique.policy.engine.regorus import RegorusEngine
-from pratique.policy.evidence import Evidence
 from pratique.policy.gate import evaluate
 from pratique.policy.settings import merge
 from pratique.policy.shipped import level_table, shipped_bundle
+
+if TYPE_CHECKING:
+    from pratique.policy.evidence import Evidence
 
 ENGINE = RegorusEngine()
 IMAGE = "https://pratique.dev/image-check"
@@ -24,7 +26,11 @@ KEYS = [f"key:sha256:{digit * 64}" for digit in "12"]
 
 DATA: dict[str, Any] = {
     "levels": dict.fromkeys(level_table(), "deny"),
-    "dependencies": {"known": ["pkg:pypi/markupsafe"], "sources": ["pkg:pypi/*"], "forbidden": ["pkg:*/evil*"]},
+    "dependencies": {
+        "known": ["pkg:pypi/markupsafe"],
+        "sources": ["pkg:pypi/*"],
+        "forbidden": ["pkg:*/evil*"],
+    },
     "licences": {"allowed": ["BSD-3-Clause", "MIT"], "refused": ["AGPL-3.0-only"]},
     "checks": {"required": ["image", "secrets", "workflow"]},
     "image": {"bases": ["registry.example/base*"]},
@@ -33,7 +39,13 @@ DATA: dict[str, Any] = {
     "provenance": {"sources": ["git+file:///src*"]},
     "duties": {"approvals": 2},
 }
-REQUIREMENTS = {"roles": {"approver": {"signers": KEYS, "may_sign": ["approval"]}}}
+REQUIREMENTS: dict[str, Any] = {
+    "roles": {
+        "approver": {"signers": KEYS, "may_sign": ["approval"]},
+        "tee": {"signers": [f"{s.DOMAIN}/tee-verifier"], "may_sign": ["tee-result"]},
+        "scanner": {"signers": [f"{s.DOMAIN}/scanner", f"{s.DOMAIN}/scanner/*", f"{s.DOMAIN}/builder"]},
+    }
+}
 PEOPLE = ["Ada Lovelace", "Grace Hopper"]
 
 
@@ -122,7 +134,7 @@ def gathered(parts: dict[str, Any], signers: dict[str, str]) -> tuple[Evidence, 
         s.evidence("rebuild", rebuilt),
         s.evidence("sbom", parts["sbom"]),
         s.evidence("vulns", parts["vulns"]),
-        other("tee", TEE_RESULT, parts["tee"], f"{s.DOMAIN}/tee-verifier", subjects=(definition, s.SUBJECT)),
+        other("tee", TEE_RESULT, parts["tee"], f"{s.DOMAIN}/tee-verifier", subjects=(definition,)),
     ]
     # Of one identity's test-results only the newest stands, so each tool signs as itself.
     items += [
@@ -131,7 +143,7 @@ def gathered(parts: dict[str, Any], signers: dict[str, str]) -> tuple[Evidence, 
         if name in parts
     ]
     items += [
-        other(f"approval{number}", APPROVAL, approval, KEYS[number], signer_kind="key")
+        other(f"approval{number}", APPROVAL, approval, KEYS[number], signer_kind="key", signer_issuer="")
         for number, approval in enumerate(parts["approvals"])
     ]
     if "vex" in parts:
@@ -145,10 +157,11 @@ def decide(
     changes: dict[str, Any] | None = None,
     *,
     data: dict[str, Any] | None = None,
+    requirements: dict[str, Any] | None = None,
     signers: dict[str, str] | None = None,
     at: Any = s.NOW,
 ) -> Decision:
-    """Decide with some members changed: `{"<part>/<path>": value}`, None deletes; `{"<part>": value}` replaces."""
+    """Decide with some members changed: `{"<part>/<path>": value}`, where None deletes."""
     parts = {name: make() for name, make in PARTS.items()}
     for path, value in (changes or {}).items():
         part, _, inner = path.partition("/")
@@ -156,9 +169,9 @@ def decide(
             parts[part] = put(parts[part], inner.split("/"), value)
         else:
             parts[part] = value
-    roles = {"scanner": {"signers": [f"{s.DOMAIN}/scanner", f"{s.DOMAIN}/scanner/*", f"{s.DOMAIN}/builder"]}}
-    requirements = merge(REQUIREMENTS, {"roles": roles})
-    bundle = shipped_bundle(data=merge(DATA, data or {}), requirements=requirements)
+    bundle = shipped_bundle(
+        data=merge(DATA, data or {}), requirements=merge(REQUIREMENTS, requirements or {})
+    )
     by_digest = {s.digest(name).hex: signer for name, signer in (signers or {}).items()}
     items = gathered(parts, by_digest)
     return evaluate(s.gate_input(items, effective_time=at), bundle, ENGINE).decision

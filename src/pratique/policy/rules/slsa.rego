@@ -5,14 +5,19 @@ import rego.v1
 
 settings := data.rule_data.slsa
 
+# The least level that the trust layer finds for any provenance that stands.
+default vouched := 0
+
+vouched := input.build_level if is_number(input.build_level)
+
 # METADATA
 # title: The build reaches the SLSA level that the policy asks for
-# description: "Level 1: the provenance names build type, parameters, builder and inputs. Level 2 also: it is signed by, or names as its builder, a hosted platform that `slsa.builders` in the rule data vouches for, up to a level; the embedded authority, which signs on the machine that builds, is none. Level 3 also: the builder is vouched for at level 3, the parameters from outside are complete, and, where the isolation is recorded, builds run apart from one another and signing keys were out of the build's reach (runner check SEC-16 passed). The message says what the next level lacks."
+# description: "Level 1: the provenance names build type, parameters from outside, builder and inputs. Level 2 also: the policy's requirements vouch for the builder as a hosted platform, and one of the identities that the vouch names signed (`vouch` in trust.toml). The embedded authority, which signs on the machine that builds, is none. Level 3 also: they vouch for level 3; and, where the build is by pratique or records its isolation, the isolation kept builds apart and signing keys were out of the build's reach (runner check SEC-16 passed). The message says what the next level lacks."
 # custom:
 #   short_name: level
 #   severity: high
 #   needs: provenance
-#   solution: Build on a platform that the policy vouches for, and name it under slsa.builders in the rule data.
+#   solution: Build on a hosted platform, and vouch for it in the policy's requirements.
 #   controls: [SSDF:PO.3.2, SSDF:PO.5.1, SSDF:PS.3.2]
 deny contains finding if {
 	some item in input.evidence.provenance
@@ -82,14 +87,14 @@ lacking(item, 1) := [what |
 	not held
 ]
 
-lacking(item, 2) := [what |
-	some what, held in {"a hosted builder that the policy vouches for": vouched(item) >= 2}
+lacking(_, 2) := [what |
+	some what, held in {"a hosted builder that the policy vouches for": vouched >= 2}
 	not held
 ]
 
 lacking(item, 3) := [what |
 	some what, held in {
-		"a builder vouched for at level 3": vouched(item) >= 3,
+		"a builder vouched for at level 3": vouched >= 3,
 		"complete external parameters": complete(item.predicate),
 		"builds apart from one another": apart(item.predicate),
 		"signing keys out of the build's reach": keys_apart(item.predicate),
@@ -102,15 +107,6 @@ default is_text(_) := false
 is_text(value) if {
 	is_string(value)
 	value != ""
-}
-
-# What the policy vouches for: the builder it names, if it signed itself or is accepted beside its signer.
-default vouched(_) := 1
-
-vouched(item) := level if {
-	id := item.predicate.runDetails.builder.id
-	id in {item.signer} | {builder | some builder in data.rule_data.provenance.builders}
-	level := settings.builders[id]
 }
 
 default complete(_) := false
