@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pratique.errors import EvidenceInvalidError, MalformedError, UsageError
+from pratique.errors import EvidenceInvalidError, UsageError
 from pratique.flow.witness import logs_of_root
 from pratique.journal.monitor import Judge, Round, follow
-from pratique.model.strict_json import parse_json_object
+from pratique.trust import entry as trust_entry
 from pratique.trust.bundle import key_id_of
 from pratique.trust.certificate import certificate_identity, verify_chain
-from pratique.trust.encoding import b64decode
-from pratique.trust.entry import KIND
 from pratique.trust.identity import Identity
 from pratique.trust.keys import load_certificate
 
@@ -76,25 +74,15 @@ def expecting(root: TrustedRoot, patterns: Sequence[str]) -> Judge:
 
 
 def entry_signer(entry: bytes, root: TrustedRoot) -> Identity:
-    """Read who signed, from a `hashedrekord/0.0.2` log entry.
+    """Read who signed, from a log entry.
 
     Raises:
         MalformedError: another kind of entry.
         SignatureInvalidError: a certificate that no authority of the root issued.
     """
-    document = parse_json_object(entry, what="its log entry")
-    try:
-        kind = (document["kind"], document["apiVersion"])
-        verifier = document["spec"]["hashedRekordV002"]["signature"]["verifier"]
-        certificate, key = verifier.get("x509Certificate"), verifier.get("publicKey")
-        encoded = (certificate or key)["rawBytes"]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise MalformedError("its log entry names no signer") from error
-    if kind != KIND or bool(certificate) == bool(key):
-        raise MalformedError("its log entry is not a hashedrekord/0.0.2 with one signer")
-    der = b64decode(encoded, what="its signer")
-    if key:
-        return Identity("key", key_id_of(der))
-    leaf = load_certificate(der, what="its certificate")
+    signer = trust_entry.entry_signer(entry)
+    if not signer.certificate:
+        return Identity("key", key_id_of(signer.public_key))
+    leaf = load_certificate(signer.certificate, what="its certificate")
     verify_chain(leaf, root, leaf.not_valid_before_utc)
     return certificate_identity(leaf)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def surroundings(workspace: Workspace, ask: AskSecret) -> Surroundings:
     """Give what signers need of the world: this workspace's authority, and this process's environment."""
     authority = workspace.authority
-    return Surroundings(ask, authority.timestamp, authority.signer, os.environ, time.sleep)
+    return Surroundings(ask, authority.timestamp, authority.signer, os.environ, time.sleep, workspace.clock)
 
 
 def person_signer(workspace: Workspace, key: str, ask: AskSecret) -> tuple[Signer, EnrolledKey]:

@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pratique.deploy.duties import same_name
 from pratique.errors import MalformedError, UsageError
 from pratique.flow.progress import Outcome
+from pratique.flow.publickey import given_key
+from pratique.flow.signing import surroundings
 from pratique.trust.authority.init import initialise, load_root
 from pratique.trust.bundle import key_id_of
 from pratique.trust.enrolment import Enrolment, enrolment_statement
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pratique.journal.writer import Recorded
     from pratique.model.clock import Clock
     from pratique.trust.root import TrustedRoot
+    from pratique.trust.signers.port import AskSecret
 
 DEFAULT_TRUST_DOMAIN = "pratique.local"
 _MAX_NAME = 100
@@ -98,7 +101,8 @@ def enrol(
     workspace: Workspace,
     person: str,
     *,
-    public_key: Path,
+    public_key: str,
+    ask: AskSecret,
     emails: Sequence[str],
     roles: Sequence[str],
     not_after: datetime | None = None,
@@ -107,16 +111,18 @@ def enrol(
 
     Raises:
         UsageError: the key or an address is another person's already, or a value that no enrolment can have.
-        ConfigError: not a P-256 public key.
+        ConfigError: not a public key, or one of a kind that is not taken.
     """
     _check_names(person, roles)
+    given = given_key(public_key, surroundings(workspace, ask))
     enrolment = Enrolment(
         person=person,
         emails=tuple(emails),
         roles=tuple(roles),
-        spki=load_public_key(public_key),
+        public_key=given.public_key,
         enrolled_at=workspace.clock(),
         not_after=not_after,
+        scheme=given.scheme,
     )
     _refuse_second_person(workspace.community, enrolment, public_key)
     try:
@@ -139,7 +145,7 @@ def _check_names(person: str, roles: Sequence[str]) -> None:
             raise UsageError(f"not a role: {role[:80]!r}", hint="a lower-case name, as in a quorum's rules")
 
 
-def _refuse_second_person(community: Community, enrolment: Enrolment, public_key: Path) -> None:
+def _refuse_second_person(community: Community, enrolment: Enrolment, public_key: str) -> None:
     """Keep one person from being two: in a quorum they would count twice."""
     person = enrolment.person
     holder = community.keys.get(enrolment.key_id)

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pratique.errors import EvidenceInvalidError, PratiqueError
-from pratique.model.strict_json import parse_json_object
+from pratique.errors import EvidenceInvalidError, MalformedError, PratiqueError
 from pratique.trust.bundle import (
     LOG_ENTRY_START,
     Bundle,
@@ -23,12 +22,12 @@ from pratique.trust.bundle import (
     parse_log_entry,
 )
 from pratique.trust.certificate import certificate_identity
-from pratique.trust.encoding import b64decode
-from pratique.trust.entry import KIND, hashedrekord_body
+from pratique.trust.entry import entry_signer, leaf_of
 from pratique.trust.identity import ROLES, role_identity
 from pratique.trust.keys import load_certificate
 from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.note import Checkpoint, log_key_id, verify_checkpoint
+from pratique.trust.scheme import ECDSA_P256, entry_kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -163,10 +162,9 @@ class _BundleCheck:
 
     def _verify(self, bundle: Bundle, head: Checkpoint) -> None:
         self._verify_place(bundle.log, head)
-        if (
-            bundle.entry_kind != KIND
-            or hashedrekord_body(bundle.signed(_spki(bundle))) != bundle.log.entry_body
-        ):
+        scheme, public_key = _signing_key(bundle)
+        rebuilt = leaf_of(bundle.signed(public_key, scheme))
+        if bundle.entry_kind != entry_kind(scheme) or rebuilt != bundle.log.entry_body:
             raise EvidenceInvalidError("it does not rebuild to its log entry")
 
     def _verify_place(self, log: LogProof, head: Checkpoint) -> None:
@@ -180,29 +178,25 @@ class _BundleCheck:
 
 def _refuse_evidence(leaf: bytes, origin: str, *, noted: bool) -> None:
     """Refuse a bare record where a bundle was: noted as such, or signed by a role of this trust domain."""
-    entry = parse_json_object(leaf, what="log entry")
     try:
-        verifier = entry["spec"]["hashedRekordV002"]["signature"]["verifier"]
-        encoded = verifier.get("x509Certificate", {}).get("rawBytes")
-    except (KeyError, TypeError, AttributeError) as error:
+        signer = entry_signer(leaf)
+    except MalformedError as error:
         raise EvidenceInvalidError("it is not a hashedrekord") from error
-    if encoded is not None and not noted:
-        identity = certificate_identity(load_certificate(b64decode(encoded, what="log entry: certificate")))
+    if signer.certificate and not noted:
+        identity = certificate_identity(load_certificate(signer.certificate))
         noted = identity in {role_identity(origin, role) for role in ROLES}
     if noted:
         raise EvidenceInvalidError("only the bare entry of what was evidence is left")
 
 
-def _spki(bundle: Bundle) -> bytes | None:
-    """Take a key's bundle's public key from the entry: the bundle itself only has the key's digest."""
+def _signing_key(bundle: Bundle) -> tuple[str, bytes | None]:
+    """Take scheme and public key from the entry: a key's bundle itself only has the key's digest."""
     if bundle.key_id is None:
-        return None
-    entry = parse_json_object(bundle.log.entry_body, what="log entry")
+        return ECDSA_P256, None
     try:
-        encoded = entry["spec"]["hashedRekordV002"]["signature"]["verifier"]["publicKey"]["rawBytes"]
-    except (KeyError, TypeError) as error:
+        signer = entry_signer(bundle.log.entry_body)
+    except MalformedError as error:
         raise EvidenceInvalidError("a key signed it, and its log entry has no key") from error
-    spki = b64decode(encoded, what="log entry: public key")
-    if key_id_of(spki) != bundle.key_id:
+    if signer.certificate or key_id_of(signer.public_key) != bundle.key_id:
         raise EvidenceInvalidError("its log entry is of another key than its own")
-    return spki
+    return signer.scheme, signer.public_key

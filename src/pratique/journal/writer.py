@@ -36,7 +36,7 @@ from pratique.trust.bundle import (
     parse_log_entry,
     parse_signed,
 )
-from pratique.trust.entry import hashedrekord_body
+from pratique.trust.entry import leaf_of
 from pratique.trust.merkle import leaf_hash
 from pratique.trust.note import Checkpoint, log_key_id, sign_checkpoint, verify_checkpoint
 from pratique.trust.statement import Statement, parse_statement
@@ -97,7 +97,7 @@ def admit(item: Signed | BareEntry) -> Admitted:
     statement = parse_statement(item.payload)
     if not item.signature or not item.timestamp or not item.payload_type:
         raise MalformedError("a signed statement without its signature, timestamp or payload type")
-    return Admitted(_fitting(hashedrekord_body(item)), item, statement)
+    return Admitted(_fitting(leaf_of(item)), item, statement)
 
 
 def _fitting(leaf: bytes) -> bytes:

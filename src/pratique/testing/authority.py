@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pratique.trust.authority.init import Authority, initialise
 from pratique.trust.bundle import LogProof, Signed, encode_bundle
-from pratique.trust.entry import hashedrekord_body
+from pratique.trust.entry import leaf_of
 from pratique.trust.identity import EnrolledKey
 from pratique.trust.keys import generate_key, spki
 from pratique.trust.merkle import EMPTY_ROOT, leaf_hash, node_hash
@@ -103,7 +103,7 @@ class MemoryLog:
 
     def append(self, signed: Signed) -> bytes:
         """Log a signature and give its complete bundle."""
-        body = hashedrekord_body(signed)
+        body = leaf_of(signed)
         self._leaves.append(leaf_hash(body))
         size, root = len(self._leaves), tree_root(self._leaves)
         checkpoint = Checkpoint(self._authority.trust_domain, size, root)

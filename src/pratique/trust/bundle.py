@@ -19,6 +19,7 @@ from pratique.trust import protojson
 from pratique.trust.encoding import b64decode, b64encode
 from pratique.trust.entity import Entity, LogEntry, Message
 from pratique.trust.material import MEDIA_TYPE, read_entity, read_log_entry
+from pratique.trust.scheme import ECDSA_P256, HASHEDREKORD, entry_kind
 
 LOG_ENTRY_START: Final = b'{"canonicalizedBody":'
 """How a log's part that stands alone begins, in canonical JSON."""
@@ -32,10 +33,11 @@ class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         payload: the statement's bytes, as signed.
         payload_type: DSSE payload type.
-        signature: DER ECDSA signature over the PAE.
+        signature: over the PAE, in the form of its scheme.
         certificate: DER signing certificate, or None when a key signed.
-        public_key: DER SubjectPublicKeyInfo, or None when a certificate signed.
+        public_key: the key in the form of its scheme, or None when a certificate signed.
         timestamp: DER RFC 3161 response over `signature`.
+        scheme: how the key signs (`trust.scheme`); certificates are of ECDSA P-256 keys.
     """
 
     payload: bytes
@@ -44,10 +46,13 @@ class Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificate: bytes | None
     public_key: bytes | None
     timestamp: bytes
+    scheme: str = ECDSA_P256
 
     def __post_init__(self) -> None:
         if (self.certificate is None) == (self.public_key is None):
             raise MalformedError("a signature needs a certificate or a public key, and not both")
+        if self.certificate is not None and self.scheme != ECDSA_P256:
+            raise MalformedError("a certificate beside a signature that no certificate's key makes")
 
     def encode(self) -> bytes:
         """Write what `parse_signed` reads back (MessagePack), for keeping before the log's part exists."""
@@ -97,16 +102,22 @@ class Bundle(msgspec.Struct, frozen=True):
     log: LogProof
     entry_kind: tuple[str, str]
 
-    def signed(self, public_key: bytes | None = None) -> Signed:
+    def signed(self, public_key: bytes | None = None, scheme: str = ECDSA_P256) -> Signed:
         """Give back the signer's part; a key's bundle carries only a hint, so its key must be given."""
         return Signed(
-            self.payload, self.payload_type, self.signature, self.certificate, public_key, self.timestamp
+            self.payload,
+            self.payload_type,
+            self.signature,
+            self.certificate,
+            public_key,
+            self.timestamp,
+            scheme,
         )
 
 
-def key_id_of(spki: bytes) -> str:
-    """Name a public key: hex SHA-256 of its DER SubjectPublicKeyInfo."""
-    return sha256(spki).hexdigest()
+def key_id_of(public_key: bytes) -> str:
+    """Name a public key: hex SHA-256 of its bytes, for a plain key its DER SubjectPublicKeyInfo."""
+    return sha256(public_key).hexdigest()
 
 
 def parse_signed(data: bytes) -> Signed:
@@ -141,7 +152,7 @@ def encode_bundle(signed: Signed, proof: LogProof) -> bytes:
                 "timestampVerificationData": {
                     "rfc3161Timestamps": [{"signedTimestamp": b64encode(signed.timestamp)}]
                 },
-                "tlogEntries": [_tlog_entry(proof)],
+                "tlogEntries": [_tlog_entry(proof, entry_kind(signed.scheme))],
             },
         }
     )
@@ -152,7 +163,7 @@ def encode_log_entry(proof: LogProof) -> bytes:
 
     This is all there is of an entry whose payload stayed with its signer.
     """
-    return canonical_json(_tlog_entry(proof))
+    return canonical_json(_tlog_entry(proof, HASHEDREKORD))
 
 
 def parse_log_entry(data: bytes) -> LogProof:
@@ -169,11 +180,12 @@ def parse_log_entry(data: bytes) -> LogProof:
     return _own_proof(entry)
 
 
-def _tlog_entry(proof: LogProof) -> dict[str, Any]:
+def _tlog_entry(proof: LogProof, of_kind: tuple[str, str]) -> dict[str, Any]:
+    kind, version = of_kind
     return {
         "logIndex": str(proof.index),
         "logId": {"keyId": b64encode(proof.log_id)},
-        "kindVersion": {"kind": "hashedrekord", "version": "0.0.2"},
+        "kindVersion": {"kind": kind, "version": version},
         "inclusionProof": {
             "logIndex": str(proof.index),
             "treeSize": str(proof.tree_size),

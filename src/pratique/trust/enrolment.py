@@ -12,7 +12,7 @@ from pratique.model.predicate import ENROLMENT
 from pratique.trust.bundle import key_id_of
 from pratique.trust.encoding import b64decode, b64encode
 from pratique.trust.identity import EnrolledKey, Identity
-from pratique.trust.keys import load_p256_spki
+from pratique.trust.scheme import ECDSA_P256, OPENPGP, SSHSIG, check_public_key
 from pratique.trust.statement import Statement, Subject
 
 if TYPE_CHECKING:
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 
     from pratique.trust.verify import Verified
 
-SCHEME: Final = "ecdsa-sha2-nistp256"
 MAX_ROLES: Final = 32
 MAX_EMAILS: Final = 32
 _MEMBERS: Final = frozenset({"person", "emails", "roles", "key", "enrolledAt", "notAfter"})
-_KEY_MEMBERS: Final = frozenset({"scheme", "spki"})
+_KEY_MEMBERS: Final = {ECDSA_P256: "spki", SSHSIG: "publicKey", OPENPGP: "publicKey"}
 
 
 class Enrolment(msgspec.Struct, frozen=True):
@@ -34,23 +33,25 @@ class Enrolment(msgspec.Struct, frozen=True):
     Attributes:
         person: who; a label that policy uses, for example an e-mail address.
         roles: what the person may act as, for example `approver`; empty takes all roles away.
-        spki: DER SubjectPublicKeyInfo of the person's P-256 key.
+        public_key: the person's key, in the form of its scheme (`trust.scheme`).
         enrolled_at: the key counts from here on, but never from before the statement was signed.
         not_after: the key stops counting here; None for no limit.
         emails: the addresses the person commits under, which tell authors from approvers.
+        scheme: how the key signs.
     """
 
     person: str
     roles: tuple[str, ...]
-    spki: bytes
+    public_key: bytes
     enrolled_at: datetime
     not_after: datetime | None = None
     emails: tuple[str, ...] = ()
+    scheme: str = ECDSA_P256
 
     @property
     def key_id(self) -> str:
         """Hex SHA-256 of the key."""
-        return key_id_of(self.spki)
+        return key_id_of(self.public_key)
 
 
 def enrolment_statement(enrolment: Enrolment) -> Statement:
@@ -58,7 +59,7 @@ def enrolment_statement(enrolment: Enrolment) -> Statement:
 
     Raises:
         MalformedError: no person, a role twice, or a key that does not parse.
-        SignatureInvalidError: a key of another kind than P-256.
+        SignatureInvalidError: a kind of key that is not taken.
     """
     _check(enrolment)
     limit = {} if enrolment.not_after is None else {"notAfter": format_time(enrolment.not_after)}
@@ -66,7 +67,7 @@ def enrolment_statement(enrolment: Enrolment) -> Statement:
         "person": enrolment.person,
         "emails": list(enrolment.emails),
         "roles": list(enrolment.roles),
-        "key": {"scheme": SCHEME, "spki": b64encode(enrolment.spki)},
+        "key": {"scheme": enrolment.scheme, _KEY_MEMBERS[enrolment.scheme]: b64encode(enrolment.public_key)},
         "enrolledAt": format_time(enrolment.enrolled_at),
         **limit,
     }
@@ -78,7 +79,7 @@ def parse_enrolment(statement: Statement) -> Enrolment:
 
     Raises:
         MalformedError: another predicate type, a missing member, or a subject that is not the key.
-        SignatureInvalidError: a key of another kind than P-256.
+        SignatureInvalidError: a kind of key that is not taken.
     """
     if statement.predicate_type != ENROLMENT:
         raise MalformedError(f"enrolment: predicate type {statement.predicate_type[:80]!r}")
@@ -86,8 +87,7 @@ def parse_enrolment(statement: Statement) -> Enrolment:
     key, roles, not_after = predicate.get("key"), predicate.get("roles"), predicate.get("notAfter")
     if unknown := sorted(predicate.keys() - _MEMBERS):
         raise MalformedError(f"enrolment: unknown member {unknown[0][:40]!r}, which might be a condition")
-    if not isinstance(key, dict) or key.keys() != _KEY_MEMBERS or key["scheme"] != SCHEME:
-        raise MalformedError(f"enrolment: its key is not of scheme {SCHEME}")
+    scheme, public_key = _key(key)
     emails = predicate.get("emails", [])
     if not isinstance(roles, list) or not all(isinstance(role, str) for role in roles):
         raise MalformedError("enrolment: roles is not a list of names")
@@ -96,10 +96,11 @@ def parse_enrolment(statement: Statement) -> Enrolment:
     enrolment = Enrolment(
         person=_text(predicate, "person"),
         roles=tuple(roles),
-        spki=b64decode(key.get("spki"), what="enrolment: key"),
+        public_key=public_key,
         enrolled_at=parse_time(_text(predicate, "enrolledAt")),
         not_after=None if not_after is None else parse_time(_text(predicate, "notAfter")),
         emails=tuple(emails),
+        scheme=scheme,
     )
     _check(enrolment)
     subject = statement.subjects[0]
@@ -120,7 +121,16 @@ def _check(enrolment: Enrolment) -> None:
     for email in enrolment.emails:
         if "@" not in email or not email.isprintable() or email != email.strip():
             raise MalformedError(f"enrolment: not an e-mail address: {email[:80]!r}")
-    load_p256_spki(enrolment.spki)
+    check_public_key(enrolment.scheme, enrolment.public_key)
+
+
+def _key(key: object) -> tuple[str, bytes]:
+    """Read scheme and public key; an unknown member might be a condition."""
+    scheme = key.get("scheme") if isinstance(key, dict) else None
+    member = _KEY_MEMBERS.get(scheme) if isinstance(scheme, str) else None
+    if not isinstance(key, dict) or member is None or key.keys() != {"scheme", member}:
+        raise MalformedError(f"enrolment: its key is not of a known scheme ({', '.join(_KEY_MEMBERS)})")
+    return str(scheme), b64decode(key[member], what="enrolment: key")
 
 
 def _text(predicate: dict[str, Any], name: str) -> str:
@@ -163,4 +173,6 @@ def _fold(history: Sequence[tuple[Verified, Enrolment]]) -> EnrolledKey:
             f"enrolment {verified.digest.short}: key {latest.key_id[:16]} already stands for another person"
         )
     grants = tuple((start, item.roles) for start, (_, item) in zip(since, history, strict=True))
-    return EnrolledKey(latest.spki, latest.person, since[0], latest.not_after, grants, latest.emails)
+    return EnrolledKey(
+        latest.public_key, latest.person, since[0], latest.not_after, grants, latest.emails, latest.scheme
+    )

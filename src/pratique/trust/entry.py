@@ -1,30 +1,45 @@
-"""The log entry of a signature: Rekor v2's `hashedrekord/0.0.2`, rebuilt by every verifier."""
+"""The log entry of a signature, rebuilt by every verifier: Rekor v2's `hashedrekord/0.0.2` in most cases."""
 
 from __future__ import annotations
 
 import hashlib
 from typing import TYPE_CHECKING, Final
 
-from pratique.model.strict_json import canonical_json
-from pratique.trust.encoding import b64encode
+import msgspec
+
+from pratique.errors import MalformedError
+from pratique.model.strict_json import canonical_json, parse_json_object
+from pratique.trust.encoding import b64decode, b64encode
 from pratique.trust.entity import Entity, Envelope
 from pratique.trust.envelope import pae
 from pratique.trust.publickey import P256, P384
+from pratique.trust.scheme import (
+    ECDSA_P256,
+    HASHEDREKORD,
+    REKORD,
+    DetachedKey,
+    rekord_body,
+    rekord_signer,
+)
 
 if TYPE_CHECKING:
     from pratique.trust.bundle import Signed
     from pratique.trust.publickey import PublicKey
 
-KIND: Final = ("hashedrekord", "0.0.2")
+KIND: Final = HASHEDREKORD
 _NAMES: Final = {"sha256": "SHA2_256", "sha384": "SHA2_384", "sha512": "SHA2_512"}
 
 
-def hashedrekord_body(signed: Signed) -> bytes:
-    """Give the leaf bytes for a DSSE signature by a P-256 key (Rekor v2 `hashedrekord/0.0.2`, RFC 8785 JSON).
+def leaf_of(signed: Signed) -> bytes:
+    """Give the leaf bytes for a DSSE signature (RFC 8785 JSON).
 
-    The digest is the SHA-256 of the PAE, so that the entry binds payload, payload type, signature and key.
+    For a P-256 key that is Rekor v2's `hashedrekord/0.0.2`. The digest is the SHA-256 of the PAE, so that the
+    entry binds payload, payload type, signature and key. For other schemes see `trust.scheme`.
     """
-    digest = hashlib.sha256(pae(signed.payload_type, signed.payload)).digest()
+    covered = pae(signed.payload_type, signed.payload)
+    if signed.scheme != ECDSA_P256:
+        return rekord_body(DetachedKey(signed.scheme, signed.public_key or b""), covered, signed.signature)
+    digest = hashlib.sha256(covered).digest()
     return entry_body(
         "sha256",
         digest,
@@ -36,7 +51,7 @@ def hashedrekord_body(signed: Signed) -> bytes:
 
 
 def rebuild_body(entity: Entity, public_key: PublicKey) -> bytes:
-    """Give the leaf bytes for anyone's signature, as `hashedrekord_body` does for ours.
+    """Give the leaf bytes for anyone's signature, as `leaf_of` does for ours.
 
     Args:
         entity: the signature and what it is over.
@@ -97,3 +112,34 @@ def entry_body(
             },
         }
     )
+
+
+class EntrySigner(msgspec.Struct, frozen=True):
+    """Who a log entry says signed: a DER certificate, or else a key in the form of its scheme."""
+
+    certificate: bytes
+    public_key: bytes
+    scheme: str
+
+
+def entry_signer(body: bytes) -> EntrySigner:
+    """Read the signer from an entry such as `leaf_of` writes.
+
+    Raises:
+        MalformedError: another kind of entry, or not exactly one signer.
+    """
+    document = parse_json_object(body, what="log entry")
+    kind = (document.get("kind"), document.get("apiVersion"))
+    if kind == REKORD:
+        key = rekord_signer(document)
+        return EntrySigner(b"", key.public_key, key.kind)
+    try:
+        verifier = document["spec"]["hashedRekordV002"]["signature"]["verifier"]
+        certificate, public_key = verifier.get("x509Certificate"), verifier.get("publicKey")
+        encoded = (certificate or public_key)["rawBytes"]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise MalformedError("the log entry names no signer") from error
+    if kind != KIND or bool(certificate) == bool(public_key):
+        raise MalformedError("the log entry is not a hashedrekord/0.0.2 with one signer")
+    data = b64decode(encoded, what="log entry: its signer")
+    return EntrySigner(data, b"", ECDSA_P256) if certificate else EntrySigner(b"", data, ECDSA_P256)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 
 from pratique.errors import UsageError
+from pratique.trust.scheme import ECDSA_P256
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -48,20 +49,22 @@ class EnrolledKey(msgspec.Struct, frozen=True):
     """A person's key, with what enrolment statements say about it (`trust.enrolment`).
 
     Attributes:
-        spki: DER SubjectPublicKeyInfo of a P-256 key.
+        public_key: the key, in the form of its scheme (`trust.scheme`).
         person: whose it is.
         not_before: signatures before this moment do not count.
         not_after: signatures from this moment on do not count; None when nothing limits it.
         grants: the roles held, each tuple from its moment on, oldest first.
         emails: the addresses the person commits under, by the latest enrolment.
+        scheme: how the key signs.
     """
 
-    spki: bytes
+    public_key: bytes
     person: str
     not_before: datetime
     not_after: datetime | None = None
     grants: tuple[tuple[datetime, tuple[str, ...]], ...] = ()
     emails: tuple[str, ...] = ()
+    scheme: str = ECDSA_P256
 
     def valid_at(self, moment: datetime) -> bool:
         """Say whether a signature made at that moment counts."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
-MAX_BYTES: Final = 64 * 1024
+MAX_BYTES: Final = 256 * 1024
 PACKAGE: Final = "gnupg"
 _STATUS: Final = "[GNUPG:] "
 _STRONG_HASHES: Final = frozenset({"8", "9", "10"})  # RFC 9580 §9.5: SHA-256, SHA-384, SHA-512

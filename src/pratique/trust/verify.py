@@ -42,6 +42,7 @@ from pratique.trust.note import Checkpoint, verify_checkpoint, verify_rekor_chec
 from pratique.trust.promise import verify_promise
 from pratique.trust.publickey import P256, PublicKey, load_spki, verify_digest, verify_signature
 from pratique.trust.rekor import verify_entry
+from pratique.trust.scheme import ECDSA_P256, REKORD, DetachedKey, rekord_body, verify_detached
 from pratique.trust.sct import verify_scts
 from pratique.trust.statement import FOREIGN_TYPES, OWN_TYPES, Statement, parse_statement
 from pratique.trust.timestamp import verify_timestamp
@@ -74,7 +75,7 @@ class _Signer(msgspec.Struct, frozen=True):
     """Who may have signed, before the signature says so."""
 
     identity: Identity
-    key: PublicKey
+    key: PublicKey | DetachedKey
     authority: str = ""
     ct_logs: tuple[str, ...] = ()
 
@@ -130,9 +131,8 @@ def verify_entity(entity: Entity, root: TrustedRoot, *, keys: KeyRing) -> Establ
     def given(_: Sequence[datetime]) -> _Signer:
         named = keys.named(entity.key_hint)
         tried = keys.keys if named is None else (named,)
-        found = [_Signer(Identity("key", key.key_id), key) for key in tried]
-        if named is None:
-            found = [signer for signer in found if _holds(entity, signer.key)]
+        believed = [key for key in tried if named is not None or _holds(entity, key)]
+        found = [_Signer(Identity("key", key.key_id), key) for key in believed]
         if not found:
             who = f"the key {entity.key_hint[:60]!r}" if entity.key_hint else "a key without a name"
             raise CouldNotCheckError(
@@ -159,7 +159,10 @@ def _judge(
     else:
         signer = _certified(entity, entity.certificate, root, times, own=own)
     with _step(place, 6):
-        _verify_signature(entity, signer.key)
+        if isinstance(signer.key, DetachedKey):
+            verify_detached(signer.key, entity.signature, _covered(entity), at=max(times))
+        else:
+            _verify_signature(entity, signer.key)
     with _step(place, 7):
         if entity.certificate is not None and root.tlogs and not entity.entries:
             raise SignatureInvalidError("it has no log entry, and this trusted root has logs")
@@ -245,12 +248,14 @@ def _enrolled(key_id: str, keys: Mapping[str, EnrolledKey], times: Sequence[date
         raise SignatureInvalidError(
             f"key {key_id[:16]} is not enrolled", hint="enrol it with `pratique trust enrol`"
         )
-    if key_id_of(enrolled.spki) != key_id:
+    if key_id_of(enrolled.public_key) != key_id:
         raise SignatureInvalidError(f"key {key_id[:16]} is enrolled under another key's id")
     for at in times:
         if not enrolled.valid_at(at):
             raise SignatureInvalidError(f"key {key_id[:16]} of {enrolled.person} was not valid at {at}")
-    key = load_spki(enrolled.spki)
+    if enrolled.scheme != ECDSA_P256:
+        return _Signer(Identity("key", key_id), DetachedKey(enrolled.scheme, enrolled.public_key))
+    key = load_spki(enrolled.public_key)
     if key.kind != P256:
         raise SignatureInvalidError("the public key is not ECDSA P-256")
     return _Signer(Identity("key", key_id), key)
@@ -265,6 +270,13 @@ def _verify_signature(entity: Entity, key: PublicKey) -> None:
         verify_digest(key, entity.signature, content.algorithm, content.digest, what="the signature")
 
 
+def _covered(entity: Entity) -> bytes:
+    """Give what a signature over an envelope covers."""
+    if not isinstance(entity.content, Envelope):
+        raise SignatureInvalidError("SSH and OpenPGP keys sign statements only")
+    return pae(entity.content.payload_type, entity.content.payload)
+
+
 def _holds(entity: Entity, key: PublicKey) -> bool:
     try:
         _verify_signature(entity, key)
@@ -273,7 +285,11 @@ def _holds(entity: Entity, key: PublicKey) -> bool:
     return True
 
 
-def _verify_entry(entry: LogEntry, entity: Entity, key: PublicKey, *, own: bool) -> None:
+def _verify_entry(entry: LogEntry, entity: Entity, key: PublicKey | DetachedKey, *, own: bool) -> None:
+    if isinstance(key, DetachedKey):
+        if entry.kind != REKORD or rekord_body(key, _covered(entity), entity.signature) != entry.body:
+            raise SignatureInvalidError("the log entry is about another signature, signer or payload")
+        return
     if own and entry.kind != KIND:
         kind, version = entry.kind
         raise SignatureInvalidError(f"a log entry of kind {kind[:40]}/{version[:20]}, not hashedrekord/0.0.2")

@@ -122,7 +122,7 @@ def test_sigstore_js_accepts(world: World, tmp_path: Path) -> None:
 def test_sigstore_js_accepts_a_persons_key(world: World, tmp_path: Path) -> None:
     (enrolled,) = world.keys.values()
     key_file = tmp_path / "ann.pem"
-    encoded = base64.b64encode(enrolled.spki).decode()
+    encoded = base64.b64encode(enrolled.public_key).decode()
     key_file.write_text(f"-----BEGIN PUBLIC KEY-----\n{encoded}\n-----END PUBLIC KEY-----\n")
     done = _sigstore_node(world, tmp_path, world.by_key, str(key_file))
     assert done.returncode == 0, done.stderr

@@ -29,7 +29,7 @@ from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.store import atomic
 from pratique.store.blobs import BlobStore
 from pratique.trust.bundle import Signed
-from pratique.trust.entry import hashedrekord_body
+from pratique.trust.entry import leaf_of
 from pratique.trust.statement import Statement, Subject
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -80,7 +80,7 @@ class JournalMachine(RuleBasedStateMachine):
         batch = self.next_batch(count)
         recorded = self.journal.append(batch)
         assert [item.index for item in recorded] == list(range(len(self.model), len(self.model) + count))
-        self.model += [hashedrekord_body(item) for item in batch]
+        self.model += [leaf_of(item) for item in batch]
 
     @rule()
     def reopen(self) -> None:
@@ -106,7 +106,7 @@ class JournalMachine(RuleBasedStateMachine):
         finally:
             setattr(owner, name, original)
         if step != STEPS[0] or done:
-            self.model += [hashedrekord_body(item) for item in batch]
+            self.model += [leaf_of(item) for item in batch]
         self.reopen()
 
     @rule()

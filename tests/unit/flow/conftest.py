@@ -62,7 +62,8 @@ class State:
         enrol(
             self.workspace,
             name,
-            public_key=path.with_name(f"{path.name}.pub"),
+            public_key=f"{path}.pub",
+            ask=lambda _: b"",
             emails=[email or f"{name}@app.example"],
             roles=["approver"],
             not_after=until,

@@ -13,7 +13,7 @@ from pratique.flow.monitor import entry_signer, expecting
 from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.trust.authority.init import Authority, initialise
 from pratique.trust.bundle import Signed
-from pratique.trust.entry import hashedrekord_body
+from pratique.trust.entry import leaf_of
 from pratique.trust.statement import Statement, Subject
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 def by_key(spki: bytes) -> bytes:
-    return hashedrekord_body(Signed(b"{}", PAYLOAD_TYPE, b"signature", None, spki, b"timestamp"))
+    return leaf_of(Signed(b"{}", PAYLOAD_TYPE, b"signature", None, spki, b"timestamp"))
 
 
 def test_signers_by_certificate_and_by_key(authority: Authority) -> None:
-    entry = hashedrekord_body(authority.signer("builder").sign(STATEMENT))
+    entry = leaf_of(authority.signer("builder").sign(STATEMENT))
     assert str(entry_signer(entry, authority.trusted_root)) == "spiffe://yard.example/builder"
     found = entry_signer(by_key(b"spki"), authority.trusted_root)
     assert str(found) == f"key {hashlib.sha256(b'spki').hexdigest()}"
@@ -54,7 +54,7 @@ def test_signers_by_certificate_and_by_key(authority: Authority) -> None:
 def test_a_certificate_with_the_right_name_of_a_foreign_authority(
     authority: Authority, stranger: Authority
 ) -> None:
-    entry = hashedrekord_body(stranger.signer("builder").sign(STATEMENT))
+    entry = leaf_of(stranger.signer("builder").sign(STATEMENT))
     with pytest.raises(SignatureInvalidError, match="no certificate authority"):
         entry_signer(entry, authority.trusted_root)
     told = expecting(authority.trusted_root, ["*"])(5, entry)
@@ -62,7 +62,7 @@ def test_a_certificate_with_the_right_name_of_a_foreign_authority(
 
 
 def test_patterns(authority: Authority) -> None:
-    entry = hashedrekord_body(authority.signer("builder").sign(STATEMENT))
+    entry = leaf_of(authority.signer("builder").sign(STATEMENT))
     root = authority.trusted_root
     for patterns in (["spiffe://yard.example/builder"], ["nobody", "spiffe://yard.example/*"], ["*"]):
         assert expecting(root, patterns)(0, entry) == ""

@@ -18,7 +18,7 @@ def add(
     state: State, person: str, *emails: str, key: str = "new", roles: tuple[str, ...] = ("approver",)
 ) -> None:
     path = state.key(key)
-    enrol(state.workspace, person, public_key=path.with_name(f"{path.name}.pub"), emails=emails, roles=roles)
+    enrol(state.workspace, person, public_key=f"{path}.pub", ask=lambda _: b"", emails=emails, roles=roles)
 
 
 def test_a_person_may_have_two_keys(state: State) -> None:
@@ -75,8 +75,10 @@ def test_values_that_no_enrolment_can_have(
 
 
 def test_a_private_key_is_no_public_key(state: State) -> None:
-    with pytest.raises(ConfigError, match="not an ECDSA P-256 public key"):
-        enrol(state.workspace, "ada", public_key=state.key("ada"), emails=["a@b"], roles=["approver"])
+    key = str(state.key("ada"))
+    with pytest.raises(ConfigError, match=r"ada\.key: a private key") as caught:
+        enrol(state.workspace, "ada", public_key=key, ask=lambda _: b"", emails=["a@b"], roles=["approver"])
+    assert caught.value.hint == f"hand over the public one, such as {key}.pub"
 
 
 def test_a_second_root_is_refused(state: State) -> None:

@@ -34,7 +34,7 @@ def test_a_keys_bundle_carries_a_hint(world: World) -> None:
     document = json.loads(world.by_key)
     ((key_id, key),) = world.keys.items()
     hint = document["verificationMaterial"]["publicKey"]["hint"]
-    assert b64decode(hint, what="hint").hex() == key_id == key_id_of(key.spki)
+    assert b64decode(hint, what="hint").hex() == key_id == key_id_of(key.public_key)
     assert parse_bundle(world.by_key).certificate is None
 
 
@@ -42,7 +42,7 @@ def test_a_keys_bundle_carries_a_hint(world: World) -> None:
 def test_parse_then_encode_gives_the_same_bytes(world: World, kind: str) -> None:
     data = getattr(world, kind)
     bundle = parse_bundle(data)
-    spki = None if bundle.key_id is None else world.keys[bundle.key_id].spki
+    spki = None if bundle.key_id is None else world.keys[bundle.key_id].public_key
     assert encode_bundle(bundle.signed(spki), bundle.log) == data
 
 

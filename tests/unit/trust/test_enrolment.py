@@ -26,7 +26,7 @@ HOUR = timedelta(hours=1)
 
 
 def enrolment(**changes: Any) -> Enrolment:
-    fields = {"person": "ann", "roles": ("approver",), "spki": KEY, "enrolled_at": START, **changes}
+    fields = {"person": "ann", "roles": ("approver",), "public_key": KEY, "enrolled_at": START, **changes}
     return Enrolment(**fields)
 
 
@@ -55,7 +55,7 @@ def test_the_example_in_the_specification_is_valid() -> None:
         {"roles": ("a", "a")},
         {"roles": ("",)},
         {"roles": tuple(f"r{n}" for n in range(33))},
-        {"spki": b"junk"},
+        {"public_key": b"junk"},
         {"emails": ("not an address",)},
         {"emails": (" ann@example.org",)},
         {"emails": tuple(f"a{n}@example.org" for n in range(33))},
@@ -69,7 +69,7 @@ def test_enrolments_that_make_no_sense(changes: dict[str, Any]) -> None:
 def test_only_p256_keys() -> None:
     key = spki(ec.derive_private_key(7, ec.SECP384R1()).public_key())
     with pytest.raises(SignatureInvalidError):
-        enrolment_statement(enrolment(spki=key))
+        enrolment_statement(enrolment(public_key=key))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ class Office:
 
     def key(self, spki_der: bytes = KEY) -> Any:
         keys = enrolled_keys(reversed(self.evidence), administrator=ADMINISTRATOR)
-        return keys[enrolment(spki=spki_der).key_id]
+        return keys[enrolment(public_key=spki_der).key_id]
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_enrolment_cannot_be_backdated_but_postponed(office: Office) -> None:
     office.enrol(enrolled_at=START - 100 * HOUR)
     assert office.key().not_before == START
     later = spki(ec.derive_private_key(8, ec.SECP256R1()).public_key())
-    office.enrol(spki=later, enrolled_at=START + HOUR)
+    office.enrol(public_key=later, enrolled_at=START + HOUR)
     assert office.key(later).not_before == START + HOUR
 
 
@@ -190,7 +190,7 @@ def test_a_key_stands_for_one_person(office: Office) -> None:
 def test_an_enrolled_person_signs(office: Office, tmp_path: Path) -> None:
     key = LocalKey(generate_key(tmp_path / "ann.pem"))
     signer = KeySigner(key, office.authority.timestamp)
-    office.enrol(spki=key.public_key)
+    office.enrol(public_key=key.public_key)
     office.clock.advance(minutes=5)
     statement = Statement((Subject("x", {"sha256": "11" * 32}),), "https://example.com/p", {})
     data = office.log.append(signer.sign(statement))

@@ -20,7 +20,7 @@ from pratique.testing.authority import START, MemoryLog, World, make_authority
 from pratique.trust import merkle
 from pratique.trust.authority import ca, der
 from pratique.trust.bundle import LogProof, Signed, encode_bundle, key_id_of, parse_bundle
-from pratique.trust.entry import hashedrekord_body
+from pratique.trust.entry import leaf_of
 from pratique.trust.envelope import pae
 from pratique.trust.identity import EnrolledKey, Identity, role_identity
 from pratique.trust.keys import spki
@@ -88,7 +88,7 @@ def test_key_enrolled_under_anothers_id(world: World) -> None:
 )
 def test_key_outside_its_validity(world: World, start: timedelta, end: timedelta | None) -> None:
     ((key_id, enrolled),) = world.keys.items()
-    key = EnrolledKey(enrolled.spki, "ann", START + start, None if end is None else START + end)
+    key = EnrolledKey(enrolled.public_key, "ann", START + start, None if end is None else START + end)
     with pytest.raises(SignatureInvalidError, match=r"step 4 .* was not valid at"):
         verify_bundle(world.by_key, world.authority.trusted_root, keys={key_id: key})
 
@@ -159,7 +159,7 @@ def test_several_authorities_are_tried(world: World, tmp_path: Path) -> None:
 
 def _log(authority: Authority, signed: Signed, body: bytes | None = None) -> bytes:
     """Log a signature as the only entry of a fresh tree, with a body of one's choice."""
-    body = hashedrekord_body(signed) if body is None else body
+    body = leaf_of(signed) if body is None else body
     root = merkle.leaf_hash(body)
     note = sign_checkpoint(Checkpoint(authority.trust_domain, 1, root), authority.log_key)
     log_id = authority.trusted_root.tlogs[0].log_id
@@ -214,12 +214,12 @@ def test_entry_of_another_signature(world: World) -> None:
     signed = parse_bundle(world.by_certificate).signed()
     other = world.authority.signer("builder").sign(world.statement)
     with pytest.raises(SignatureInvalidError, match=r"step 7 \(log entry\)"):
-        verify_bundle(_log(world.authority, signed, hashedrekord_body(other)), world.authority.trusted_root)
+        verify_bundle(_log(world.authority, signed, leaf_of(other)), world.authority.trusted_root)
 
 
 def test_entry_with_the_same_meaning_in_other_bytes(world: World) -> None:
     signed = parse_bundle(world.by_certificate).signed()
-    body = json.dumps(json.loads(hashedrekord_body(signed)), indent=1).encode()
+    body = json.dumps(json.loads(leaf_of(signed)), indent=1).encode()
     with pytest.raises(SignatureInvalidError, match=r"step 7 \(log entry\)"):
         verify_bundle(_log(world.authority, signed, body), world.authority.trusted_root)
 
@@ -252,7 +252,7 @@ def test_proof_of_another_tree_head(world: World) -> None:
 
 def test_entry_that_is_not_in_the_tree(world: World) -> None:
     signed = parse_bundle(world.by_certificate).signed()
-    body, root = hashedrekord_body(signed), merkle.leaf_hash(b"something else")
+    body, root = leaf_of(signed), merkle.leaf_hash(b"something else")
     note = sign_checkpoint(Checkpoint("pratique.local", 1, root), world.authority.log_key)
     proof = LogProof(0, 1, root, (), note, world.authority.trusted_root.tlogs[0].log_id, body)
     with pytest.raises(SignatureInvalidError, match=r"step 9 \(inclusion\)"):

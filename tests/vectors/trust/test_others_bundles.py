@@ -12,7 +12,7 @@ from pratique.errors import CouldNotCheckError, EvidenceInvalidError, MalformedE
 from pratique.model.digest import sha256_bytes
 from pratique.trust.bundle import parse_bundle
 from pratique.trust.encoding import b64decode, b64encode
-from pratique.trust.entry import hashedrekord_body
+from pratique.trust.entry import leaf_of
 from pratique.trust.foreign.table import read_evidence
 from pratique.trust.keyring import KeyRing, make_keyring
 from pratique.trust.merkle import leaf_hash, verify_inclusion
@@ -241,7 +241,7 @@ def test_our_own_journal_takes_none_of_them(folder: Path) -> None:
 def test_entry_body_equals_what_rekor_v2_logged(folder: Path) -> None:
     """Sigstore's staging instance made this bundle: the entry that it logged is the entry that we rebuild."""
     bundle = parse_bundle((folder / STAGING).read_bytes())
-    assert hashedrekord_body(bundle.signed()) == bundle.log.entry_body
+    assert leaf_of(bundle.signed()) == bundle.log.entry_body
     log = bundle.log
     verify_inclusion(leaf_hash(log.entry_body), log.index, log.tree_size, log.hashes, log.root_hash)
 

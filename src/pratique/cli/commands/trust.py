@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pratique.cli.secrets import new_passphrase
+from pratique.cli.secrets import ask_secret, new_passphrase
 from pratique.cli.session import Session, session_options
 from pratique.model.clock import format_time, system_clock
 
@@ -75,8 +75,12 @@ def keygen(session: Session, *, file: Path, encrypt: bool) -> None:
 
 @command.command("enrol")
 @click.argument("person")
-@click.option("--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True,
-              help="The person's public key.")  # fmt: skip
+@click.option(
+    "--key",
+    required=True,
+    metavar="KEY",
+    help="The person's public key: a file (PEM, SSH or OpenPGP), or a key URI.",
+)
 @click.option("--email", "emails", multiple=True, help="Address the person commits under.  [repeatable]")
 @click.option("--role", "roles", multiple=True, required=True, help="Role the person holds.  [repeatable]")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day, in UTC, on which it holds.")
@@ -85,7 +89,7 @@ def enrol(
     session: Session,
     *,
     person: str,
-    key: Path,
+    key: str,
     emails: tuple[str, ...],
     roles: tuple[str, ...],
     until: datetime | None,
@@ -98,7 +102,13 @@ def enrol(
 
     not_after = until.replace(tzinfo=UTC, hour=23, minute=59, second=59) if until else None
     enrolment, recorded = trust.enrol(
-        session.workspace(), person, public_key=key, emails=emails, roles=roles, not_after=not_after
+        session.workspace(),
+        person,
+        public_key=key,
+        ask=ask_secret,
+        emails=emails,
+        roles=roles,
+        not_after=not_after,
     )
     body = {
         "person": person,

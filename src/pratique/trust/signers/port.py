@@ -15,6 +15,7 @@ from pratique.errors import InfrastructureError
 from pratique.trust.keys import load_p256_spki
 
 if TYPE_CHECKING:
+    from pratique.model.clock import Clock
     from pratique.trust.bundle import Signed
     from pratique.trust.identity import Identity
     from pratique.trust.statement import Statement
@@ -91,6 +92,7 @@ class Surroundings(NamedTuple):
         role_signer: signs as a role of the embedded authority.
         environ: environment variables (tokens, sockets, addresses).
         sleep: waits a number of seconds between attempts.
+        clock: the time.
     """
 
     ask: AskSecret
@@ -98,6 +100,7 @@ class Surroundings(NamedTuple):
     role_signer: Callable[[str], Signer]
     environ: Mapping[str, str]
     sleep: Callable[[float], None]
+    clock: Clock
 
 
 def sign(key: KeyHandle, data: bytes) -> bytes:

@@ -32,6 +32,14 @@ class Scheme(NamedTuple):
 SCHEMES: Final = {
     "file": Scheme("file", "file:PATH", "a P-256 key in a file of yours, encrypted or not"),
     "embedded": Scheme("embedded", "embedded:ROLE", "a role of the private root, by certificate", raw=False),
+    "ssh": Scheme("ssh", "ssh:PATH", "an SSH key, in a file, an agent or a security key", raw=False),
+    "gpg": Scheme("gpg", "gpg:FINGERPRINT", "an OpenPGP key of your GnuPG", raw=False),
+    "pkcs11": Scheme("pkcs11", "pkcs11:token=T;object=KEY", "a key in a token or an HSM (RFC 7512)"),
+    "tpm": Scheme("tpm", "tpm:0x81000001", "a key in this machine's TPM"),
+    "vault": Scheme("vault", "vault:KEY", "a key of Vault's or OpenBao's transit engine"),
+    "awskms": Scheme("awskms", "awskms:KEY", "a key of AWS KMS"),
+    "gcpkms": Scheme("gcpkms", "gcpkms:projects/…/cryptoKeyVersions/1", "a key of Google Cloud KMS"),
+    "azurekms": Scheme("azurekms", "azurekms:NAME.vault.azure.net/keys/KEY", "a key of Azure Key Vault"),
 }
 
 

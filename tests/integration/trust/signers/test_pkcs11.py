@@ -1,0 +1,109 @@
+"""A key in SoftHSM2, made by OpenSC's pkcs11-tool."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from signer_peers import PYTHON, sign_with
+
+MODULE = next(iter(sorted(Path("/usr/lib").glob("**/softhsm/libsofthsm2.so"))), None)
+PIN = "271828"
+
+pytestmark = [
+    pytest.mark.interop,
+    pytest.mark.skipif(not PYTHON, reason="set PRATIQUE_SIGNERS_PYTHON to a python that has the extras"),
+    pytest.mark.skipif(
+        MODULE is None or not shutil.which("pkcs11-tool"), reason="needs the packages softhsm2 and opensc"
+    ),
+]
+
+
+class Token(NamedTuple):
+    environment: dict[str, str]
+    folder: Path
+
+    def run(self, *command: str) -> None:
+        environment = {**self.environment, "PATH": "/usr/bin:/bin"}
+        subprocess.run(command, check=True, capture_output=True, env=environment)
+
+    def tool(self, *arguments: str, label: str = "pratique") -> None:
+        self.run(
+            "pkcs11-tool", "--module", str(MODULE), "--token-label", label, "--login", "--pin", PIN,
+            *arguments,
+        )  # fmt: skip
+
+    def sign(self, attributes: str, secret: str = PIN, query: str = "") -> dict[str, Any]:
+        uri = f"pkcs11:{attributes}?module-path={MODULE}{query}"
+        return sign_with(uri, self.environment, secret=secret)
+
+
+@pytest.fixture
+def token(tmp_path: Path) -> Token:
+    folder = tmp_path / "tokens"
+    folder.mkdir()
+    config = tmp_path / "softhsm2.conf"
+    config.write_text(f"directories.tokendir = {folder}\n")
+    token = Token({"SOFTHSM2_CONF": str(config)}, tmp_path)
+    token.run(
+        "softhsm2-util", "--init-token", "--free", "--label", "pratique", "--pin", PIN, "--so-pin", "314159"
+    )
+    token.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label", "signing", "--id", "01")
+    return token
+
+
+def test_signing(token: Token) -> None:
+    found = token.sign("token=pratique;object=signing")
+    assert found["signature"]
+    assert found["asked"] == ["PIN"]
+    assert PIN not in str(found)
+    again = token.sign("token=pratique;id=%01")
+    assert again["publicKey"] == found["publicKey"]
+
+
+def test_the_pin_from_a_file(token: Token) -> None:
+    file = token.folder / "pin"
+    file.write_text(f"{PIN}\n")
+    file.chmod(0o600)
+    found = token.sign("object=signing", secret="", query=f"&pin-source=file:{file}")
+    assert found["signature"]
+    assert found["asked"] == []
+    file.chmod(0o644)
+    found = token.sign("object=signing", secret="", query=f"&pin-source=file:{file}")
+    assert found["message"] == f"{file}: others than its owner can touch this key"
+
+
+def test_a_wrong_pin(token: Token) -> None:
+    found = token.sign("object=signing", secret="000000")
+    assert (found["error"], found["asked"]) == ("ConfigError", ["PIN"])
+    assert found["message"].endswith("the PIN is wrong")
+    assert "do not just try again" in found["hint"]
+
+
+def test_what_is_not_there(token: Token) -> None:
+    assert "no token of that name" in token.sign("token=other;object=signing")["message"]
+    assert "no key of that name" in token.sign("object=other")["message"]
+    environment = token.environment
+    missing = sign_with("pkcs11:object=signing?module-path=/nowhere.so", environment)
+    assert missing["message"] == "/nowhere.so: not a PKCS#11 module that can be loaded"
+    assert "which PKCS#11 module?" in sign_with("pkcs11:object=signing", environment)["message"]
+
+
+def test_two_keys_of_one_name(token: Token) -> None:
+    token.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label", "signing", "--id", "02")
+    assert "2 keys of that name" in token.sign("object=signing")["message"]
+    assert token.sign("object=signing;id=%02")["signature"]
+
+
+@pytest.mark.parametrize("kind", ["EC:secp384r1", "rsa:2048"])
+def test_other_kinds_of_keys(token: Token, kind: str) -> None:
+    token.tool("--keypairgen", "--key-type", kind, "--label", "other", "--id", "03")
+    assert "not an ECDSA P-256 key" in token.sign("object=other")["message"]
+
+
+def test_without_the_library(token: Token) -> None:
+    found = sign_with(f"pkcs11:object=signing?module-path={MODULE}", token.environment, extras=False)
+    assert (found["error"], found["hint"]) == ("ConfigError", "pip install 'pratique[pkcs11]'")
