@@ -76,6 +76,7 @@ def skip_dependents(results: Iterable[Finding], bundle: PolicyBundle) -> list[Fi
     """Skip what depends on a code that stands against the artifact (Conforma's `depends_on`).
 
     What stands denies already, so skipping never changes a verdict; therefore after waivers, and only here.
+    Rules that depend on each other in a circle are all judged: each could only be skipped for another.
     """
     results = list(results)
     depends = {
@@ -83,6 +84,10 @@ def skip_dependents(results: Iterable[Finding], bundle: PolicyBundle) -> list[Fi
         for source in (bundle.main, *bundle.sources)
         for code, info in source.rules.items()
         if info.depends_on
+    }
+    depends = {
+        code: tuple(item for item in needed if not _reaches(depends, item, code))
+        for code, needed in depends.items()
     }
     causes = {result.code: result.code for result in results if result.status in _AGAINST}
     skipped: dict[str, str] = {}
@@ -130,9 +135,21 @@ def _blocked(
     return {
         code: first
         for code, needed in depends.items()
-        if code not in known
-        and (first := next((item for item in needed if item in down and item != code), ""))
+        if code not in known and (first := next((item for item in needed if item in down), ""))
     }
+
+
+def _reaches(depends: Mapping[str, tuple[str, ...]], start: str, goal: str) -> bool:
+    seen: set[str] = set()
+    pending = [start]
+    while pending:
+        code = pending.pop()
+        if code == goal:
+            return True
+        if code not in seen:
+            seen.add(code)
+            pending += depends.get(code, ())
+    return False
 
 
 def _skipped(result: Finding, why: str) -> Finding:
