@@ -33,6 +33,7 @@ class Committer:
         record: signs a record of certificates and what was noted.
         waiting: how many entries may wait; one more is refused.
         audit_seconds: how long something noted may wait for its record.
+        now: monotonic seconds.
     """
 
     def __init__(
@@ -43,12 +44,15 @@ class Committer:
         *,
         waiting: int,
         audit_seconds: float,
+        now: Callable[[], float],
     ) -> None:
         self._append = append
         self._audit = audit
         self._record = record
         self._queue: queue.Queue[_Waiting | None] = queue.Queue(waiting)
         self._audit_seconds = audit_seconds
+        self._now = now
+        self._due = now() + audit_seconds
         self._closed = False
         self._door = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="committer")
@@ -81,12 +85,10 @@ class Committer:
         self._thread.join()
 
     def _run(self) -> None:
-        while True:
+        ended = False
+        while not ended:
             batch, ended = self._next_batch()
-            self._commit_batch(batch)
-            if ended:
-                self._commit_batch([])
-                return
+            self._commit_batch(batch, audit=ended or self._now() >= self._due)
 
     def _next_batch(self) -> tuple[list[_Waiting], bool]:
         batch: list[_Waiting] = []
@@ -101,15 +103,17 @@ class Committer:
             return batch, False
         return batch, True
 
-    def _commit_batch(self, batch: Sequence[_Waiting]) -> None:
-        report = self._audit.take()
+    def _commit_batch(self, batch: Sequence[_Waiting], *, audit: bool) -> None:
+        """Commit a batch; a record that is made for certificates anyway takes along what was noted."""
         certificates = [item for item, _ in batch if isinstance(item, IssuedCertificate)]
         entries = [item for item, _ in batch if isinstance(item, BareEntry)]
+        report = self._audit.take() if audit or certificates else Report((), 0, {})
+        if audit or certificates:
+            self._due = self._now() + self._audit_seconds
         if not (batch or report):
             return
         try:
-            audited = bool(certificates or report)
-            records = [self._record(certificates, report)] if audited else []
+            records = [self._record(certificates, report)] if certificates or report else []
             recorded = self._append([*records, *entries])
         except Exception as error:
             self._audit.put_back(report)

@@ -12,6 +12,7 @@ from pratique.errors import ConfigError
 from pratique.server.audit import Audit, IssuedCertificate, Report, issuance_statement
 from pratique.server.commit import Committer
 from pratique.server.limits import RateLimit
+from pratique.server.oidc.authenticate import Authenticator
 from pratique.trust.authority.tsa import SERIAL_BITS
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ class Service:
         journal: the team's journal.
         audit: notes what was done and refused.
         committer: appends.
+        authenticator: knows the issuers of tokens.
         clock: the time.
         per_address: limits requests of an address.
         per_identity: limits certificates and entries of an identity.
@@ -55,6 +57,7 @@ class Service:
         limits = settings.config.limits
         self.per_address = RateLimit(limits.per_address, now)
         self.per_identity = RateLimit(limits.per_identity, now)
+        self.authenticator = Authenticator(settings, clock=clock, now=now)
         self.audit = Audit()
         signer = authority.signer("authority")
         for issuer in settings.config.issuers:
@@ -70,6 +73,7 @@ class Service:
             record,
             waiting=limits.waiting,
             audit_seconds=settings.config.audit_seconds,
+            now=now,
         )
 
     def close(self) -> None:

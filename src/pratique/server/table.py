@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pratique.server import timestamp
+from pratique.server import fulcio, rekor, timestamp
 from pratique.server.http import Call, Reply, Route, json_reply
 
 if TYPE_CHECKING:
@@ -17,4 +17,9 @@ def all_routes(service: Service) -> list[Route]:
     def healthy(_: Call) -> Reply:
         return json_reply({"status": "serving", "treeSize": service.journal.head().size})
 
-    return [Route("GET", "/healthz", healthy), *timestamp.routes(service)]
+    return [
+        Route("GET", "/healthz", healthy),
+        *fulcio.routes(service),
+        *rekor.routes(service),
+        *timestamp.routes(service),
+    ]

@@ -18,10 +18,14 @@ from pratique.trust.certificate import OID_ISSUER_V1, OID_ISSUER_V2
 from pratique.trust.keys import spki
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pratique.trust.identity import Identity
 
 LIFETIME: Final = timedelta(minutes=10)
 AUTHORITY_LIFETIME: Final = timedelta(days=3650)
+_FULCIO: Final = "1.3.6.1.4.1.57264.1"
+_LAST_RAW: Final = 6
 _OID_SCT_LIST: Final = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 
 
@@ -76,27 +80,43 @@ def issue_certificate(
     ca_key: ec.EllipticCurvePrivateKey,
     ctlog_key: ec.EllipticCurvePrivateKey,
     moment: datetime,
+    email: bool = False,
+    extensions: Mapping[int, str] | None = None,
 ) -> bytes:
     """Issue a ten-minute code-signing certificate with an embedded SCT, and give its DER.
 
     The profile is Fulcio's (certificate-specification.md): empty subject, one critical subject alternative
     name, the issuer in extensions .1.1 (raw) and .1.8 (UTF8String).
+
+    Args:
+        identity: subject and issuer.
+        public_key: the signer's.
+        ca: the authority's certificate.
+        ca_key: its key.
+        ctlog_key: signs the SCT.
+        moment: when the certificate begins.
+        email: whether the subject is an e-mail address; otherwise it is a URI.
+        extensions: further ones of Fulcio's, by the last number of their OID (docs/oid-info.md): up to 6 the
+            value is bare text, after that a DER UTF8String.
     """
+    subject = x509.RFC822Name if email else x509.UniformResourceIdentifier
     draft = (
         _builder(x509.Name([]), ca.subject, public_key, moment, moment + LIFETIME)
         .add_extension(_usage(certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
         .add_extension(_authority_key(ca), critical=False)
-        .add_extension(
-            x509.SubjectAlternativeName([x509.UniformResourceIdentifier(identity.subject)]), critical=True
-        )
+        .add_extension(x509.SubjectAlternativeName([subject(identity.subject)]), critical=True)
         .add_extension(x509.UnrecognizedExtension(OID_ISSUER_V1, identity.issuer.encode()), critical=False)
         .add_extension(
             x509.UnrecognizedExtension(OID_ISSUER_V2, der.tlv(der.UTF8_STRING, identity.issuer.encode())),
             critical=False,
         )
     )
+    for number, text in sorted((extensions or {}).items()):
+        value = text.encode() if number <= _LAST_RAW else der.text(text)
+        extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(f"{_FULCIO}.{number}"), value)
+        draft = draft.add_extension(extension, critical=False)
     precertificate = draft.sign(ca_key, hashes.SHA256())
     scts = _sct_extension(precertificate, ca, ctlog_key, moment)
     return draft.add_extension(scts, critical=False).sign(ca_key, hashes.SHA256()).public_bytes(Encoding.DER)

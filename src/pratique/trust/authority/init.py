@@ -42,7 +42,7 @@ from pratique.trust.root import (
 from pratique.trust.signers.statement import CertificateSigner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -213,8 +213,15 @@ class Authority:
         """
         return CertificateSigner(role_identity(self.trust_domain, role), self.issue, self.timestamp)
 
-    def issue(self, identity: Identity, public_key: ec.EllipticCurvePublicKey) -> bytes:
-        """Certify a key for an identity, for ten minutes from now (DER)."""
+    def issue(
+        self,
+        identity: Identity,
+        public_key: ec.EllipticCurvePublicKey,
+        *,
+        email: bool = False,
+        extensions: Mapping[int, str] | None = None,
+    ) -> bytes:
+        """Certify a key for an identity, for ten minutes from now (DER); see `ca.issue_certificate`."""
         return ca.issue_certificate(
             identity,
             public_key,
@@ -222,6 +229,8 @@ class Authority:
             ca_key=self._ca_key,
             ctlog_key=self._ctlog_key,
             moment=self._clock(),
+            email=email,
+            extensions=extensions,
         )
 
     def timestamp(self, data: bytes) -> bytes:

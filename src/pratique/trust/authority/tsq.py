@@ -13,8 +13,9 @@ from cryptography.hazmat import asn1
 from pratique.errors import MalformedError
 from pratique.trust.authority import der
 
-POLICY: Final = "2.25.279914215306189523120213361946204270731"
-"""Names our timestamp policy; made from a random UUID, as X.667 §6.2 allows anyone."""
+POLICY: Final = "1.3.6.1.4.1.57264.2"
+"""The policy that Sigstore's timestamp authorities name. One of our own below 2.25 (X.667 §6.2) needs an arc
+of 128 bits, and Go's encoding/asn1, so cosign too, reads none above 31."""
 
 SHA256: Final = "2.16.840.1.101.3.4.2.1"
 DIGEST_BYTES: Final = {SHA256: 32, "2.16.840.1.101.3.4.2.2": 48, "2.16.840.1.101.3.4.2.3": 64}
@@ -100,25 +101,42 @@ def parse_query(data: bytes) -> Query:
         raise QueryRefusedError("not a DER TimeStampReq", Failure.BAD_DATA_FORMAT) from error
     if request.version != 1:
         raise QueryRefusedError("a version other than 1", Failure.BAD_REQUEST)
-    algorithm = request.imprint.algorithm.algorithm.dotted_string
+    algorithm = request.imprint.algorithm
+    return check_query(
+        algorithm.algorithm.dotted_string,
+        request.imprint.digest,
+        nonce=request.nonce,
+        policy=request.policy.dotted_string if request.policy else None,
+        certificate=request.certificate,
+        null_parameters=algorithm.parameters is not None,
+    )
+
+
+def check_query(
+    algorithm: str,
+    digest: bytes,
+    *,
+    nonce: int | None,
+    policy: str | None,
+    certificate: bool,
+    null_parameters: bool,
+) -> Query:
+    """See that a query can be granted; the parameters are `Query`'s, and the policy asked for, if one is.
+
+    Raises:
+        QueryRefusedError: see `parse_query`.
+    """
     if algorithm not in DIGEST_BYTES:
         raise QueryRefusedError("a hash function other than SHA-256, SHA-384, SHA-512", Failure.BAD_ALG)
-    if len(request.imprint.digest) != DIGEST_BYTES[algorithm]:
+    if len(digest) != DIGEST_BYTES[algorithm]:
         raise QueryRefusedError("a digest of another length than its function's", Failure.BAD_DATA_FORMAT)
-    if request.policy is not None and request.policy.dotted_string != POLICY:
+    if policy not in (None, POLICY):
         raise QueryRefusedError(f"the only policy here is {POLICY}", Failure.UNACCEPTED_POLICY)
-    nonce = request.nonce
     if nonce is not None and (nonce < 0 or nonce.bit_length() > MAX_NONCE_BITS):
         raise QueryRefusedError(
             f"a nonce that is negative or longer than {MAX_NONCE_BITS} bits", Failure.BAD_DATA_FORMAT
         )
-    return Query(
-        algorithm,
-        request.imprint.digest,
-        nonce,
-        certificate=request.certificate,
-        null_parameters=request.imprint.algorithm.parameters is not None,
-    )
+    return Query(algorithm, digest, nonce, certificate=certificate, null_parameters=null_parameters)
 
 
 def rejection(error: QueryRefusedError) -> bytes:

@@ -1,0 +1,208 @@
+"""Unmodified Sigstore clients sign against the server, and verify what they signed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+from oidc_issuer import Issuer, issuer_on_loopback, make_tls
+from server_process import ServerProcess, serve
+
+from pratique.journal.check import verify_log
+from pratique.model.clock import system_clock
+from pratique.store.blobs import BlobStore
+from pratique.trust.authority.init import initialise
+from pratique.trust.signingconfig import encode_signing_config
+from pratique.trust.verify import verify_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pratique.trust.root import TrustedRoot
+
+PYTHON = os.environ.get("PRATIQUE_SIGSTORE_PYTHON", "")
+NODE = os.environ.get("PRATIQUE_SIGSTORE_NODE", "")
+COSIGN = os.environ.get("PRATIQUE_COSIGN", "")
+needs_python = pytest.mark.skipif(
+    not PYTHON, reason="set PRATIQUE_SIGSTORE_PYTHON to a python that has sigstore 4.5"
+)
+needs_node = pytest.mark.skipif(
+    not NODE, reason="set PRATIQUE_SIGSTORE_NODE to a folder with node_modules/sigstore"
+)
+needs_cosign = pytest.mark.skipif(not COSIGN, reason="set PRATIQUE_COSIGN to cosign >= 3")
+pytestmark = [pytest.mark.interop, pytest.mark.enable_socket]
+
+ADA = {"sub": "user-17", "email": "ada@example.org", "email_verified": True}
+ARTIFACT = b"hello"
+STATEMENT = {
+    "_type": "https://in-toto.io/Statement/v1",
+    "subject": [{"name": "artifact", "digest": {"sha256": hashlib.sha256(ARTIFACT).hexdigest()}}],
+    "predicateType": "https://slsa.dev/provenance/v1",
+    "predicate": {
+        "buildDefinition": {"buildType": "https://example.org/build", "externalParameters": {}},
+        "runDetails": {"builder": {"id": "https://example.org/builder"}},
+    },
+}
+
+
+class Site(NamedTuple):
+    folder: Path
+    root: TrustedRoot
+    issuer: Issuer
+    server: ServerProcess
+    ca: Path
+
+    def run(self, *command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        own = {name: str(self.ca) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")}
+        return subprocess.run(
+            command, cwd=self.folder, check=False, capture_output=True, text=True,
+            env={**os.environ, **own, "HOME": str(self.folder), **environment},
+        )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    folder = tmp_path_factory.mktemp("site")
+    home = folder / "home"
+    root = initialise(home / "trust", trust_domain="localhost", clock=system_clock)
+    ca = make_tls(folder / "tls")
+    with issuer_on_loopback() as issuer:
+        config = f"""
+            listen = "127.0.0.1:0"
+            [tls]
+            certificate = "{folder}/tls/tls.pem"
+            key = "{folder}/tls/tls.key"
+            [[issuers]]
+            url = "{issuer.url}"
+            type = "email"
+        """
+        with serve(home, config) as server:
+            server.url = server.url.replace("127.0.0.1", "localhost")
+            start = root.tlogs[0].valid_for.start
+            signing = encode_signing_config(server.url, start, "test", [issuer.url])
+            trust = {
+                "mediaType": "application/vnd.dev.sigstore.clienttrustconfig.v0.1+json",
+                "trustedRoot": json.loads(root.data),
+                "signingConfig": json.loads(signing),
+            }
+            (folder / "trusted_root.json").write_bytes(root.data)
+            (folder / "signing_config.json").write_bytes(signing)
+            (folder / "trust_config.json").write_text(json.dumps(trust))
+            (folder / "artifact").write_bytes(ARTIFACT)
+            (folder / "predicate.json").write_text(json.dumps(STATEMENT["predicate"]))
+            (folder / "statement.json").write_text(json.dumps(STATEMENT))
+            yield Site(folder, root, issuer, server, ca)
+            assert server.stop() == 0
+            verify_log(home / "journal", root=root, blobs=BlobStore(home / "blobs"))
+
+
+@needs_python
+def test_sigstore_python_signs_a_file(site: Site) -> None:
+    sigstore = Path(PYTHON).with_name("sigstore")
+    trust = ("--trust-config", "trust_config.json")
+    signed = site.run(
+        sigstore, *trust, "sign", "--identity-token", site.issuer.token(**ADA),
+        "--bundle", "python.json", "artifact",
+    )  # fmt: skip
+    assert signed.returncode == 0, signed.stderr
+    for identity, code in (("ada@example.org", 0), ("eve@example.org", 1)):
+        verified = site.run(
+            sigstore, *trust, "verify", "identity", "--cert-identity", identity,
+            "--cert-oidc-issuer", site.issuer.url, "--bundle", "python.json", "artifact",
+        )  # fmt: skip
+        assert verified.returncode == code, verified.stderr
+
+
+@needs_python
+def test_pratique_verifies_what_sigstore_python_attested(site: Site) -> None:
+    sigstore = Path(PYTHON).with_name("sigstore")
+    signed = site.run(
+        sigstore, "--trust-config", "trust_config.json", "attest", "--identity-token",
+        site.issuer.token(**ADA), "--predicate", "predicate.json", "--predicate-type",
+        "https://slsa.dev/provenance/v1", "--bundle", "attest.json", "artifact",
+    )  # fmt: skip
+    assert signed.returncode == 0, signed.stderr
+    verified = verify_bundle((site.folder / "attest.json").read_bytes(), site.root)
+    assert (verified.signer.subject, verified.signer.issuer) == ("ada@example.org", site.issuer.url)
+
+
+SIGN_JS = """
+const fs = require("fs");
+const { bundleToJSON } = require("@sigstore/bundle");
+const { DSSEBundleBuilder, FulcioSigner, RekorWitness, TSAWitness } = require("@sigstore/sign");
+const [url, token, statement, out] = process.argv.slice(2);
+const identityProvider = { getToken: async () => token };
+const signer = new FulcioSigner({ fulcioBaseURL: url, identityProvider });
+const witnesses = [
+  new RekorWitness({ rekorBaseURL: url, majorApiVersion: 2, entryType: "hashedrekord" }),
+  new TSAWitness({ tsaBaseURL: url }),
+];
+new DSSEBundleBuilder({ signer, witnesses })
+  .create({ data: fs.readFileSync(statement), type: "application/vnd.in-toto+json" })
+  .then((bundle) => fs.writeFileSync(out, JSON.stringify(bundleToJSON(bundle))))
+  .catch((error) => { console.error(error, error.cause); process.exit(1); });
+"""
+VERIFY_JS = """
+const fs = require("fs");
+const { bundleFromJSON } = require("@sigstore/bundle");
+const { TrustedRoot } = require("@sigstore/protobuf-specs");
+const { toSignedEntity, toTrustMaterial, Verifier } = require("@sigstore/verify");
+const [bundle, identity] = process.argv.slice(2);
+const read = (path) => JSON.parse(fs.readFileSync(path, "utf8"));
+new Verifier(toTrustMaterial(TrustedRoot.fromJSON(read("trusted_root.json"))))
+  .verify(toSignedEntity(bundleFromJSON(read(bundle))), { subjectAlternativeName: identity });
+"""
+
+
+@needs_node
+def test_npm_signs_and_verifies(site: Site) -> None:
+    (site.folder / "sign.js").write_text(SIGN_JS)
+    (site.folder / "verify.js").write_text(VERIFY_JS)
+    modules = {"NODE_PATH": str(Path(NODE) / "node_modules")}
+    signed = site.run(
+        "node", "sign.js", site.server.url, site.issuer.token(**ADA), "statement.json", "npm.json", **modules
+    )
+    assert signed.returncode == 0, signed.stderr
+    for identity, code in (("ada@example.org", 0), ("eve@example.org", 1)):
+        verified_js = site.run("node", "verify.js", "npm.json", identity, **modules)
+        assert verified_js.returncode == code, verified_js.stderr
+    verified = verify_bundle((site.folder / "npm.json").read_bytes(), site.root)
+    assert verified.signer.subject == "ada@example.org"
+
+
+@needs_cosign
+def test_cosign_signs_a_blob(site: Site) -> None:
+    signed = site.run(
+        COSIGN, "sign-blob", "--yes", "--signing-config", "signing_config.json", "--trusted-root",
+        "trusted_root.json", "--identity-token", site.issuer.token(**ADA), "--bundle", "cosign.json",
+        "artifact",
+    )  # fmt: skip
+    assert signed.returncode == 0, signed.stderr
+    for identity, good in (("ada@example.org", True), ("eve@example.org", False)):
+        verified = site.run(
+            COSIGN, "verify-blob", "--trusted-root", "trusted_root.json", "--bundle", "cosign.json",
+            "--certificate-identity", identity, "--certificate-oidc-issuer", site.issuer.url, "artifact",
+        )  # fmt: skip
+        assert (verified.returncode == 0) == good, verified.stderr
+
+
+@needs_cosign
+def test_cosign_attests_a_blob(site: Site) -> None:
+    signed = site.run(
+        COSIGN, "attest-blob", "--yes", "--signing-config", "signing_config.json", "--trusted-root",
+        "trusted_root.json", "--identity-token", site.issuer.token(**ADA), "--type", "slsaprovenance1",
+        "--predicate", "predicate.json", "--bundle", "cosign-attest.json", "artifact",
+    )  # fmt: skip
+    assert signed.returncode == 0, signed.stderr
+    for identity, good in (("ada@example.org", True), ("eve@example.org", False)):
+        verified = site.run(
+            COSIGN, "verify-blob-attestation", "--trusted-root", "trusted_root.json",
+            "--bundle", "cosign-attest.json", "--type", "slsaprovenance1", "--certificate-identity",
+            identity, "--certificate-oidc-issuer", site.issuer.url, "artifact",
+        )  # fmt: skip
+        assert (verified.returncode == 0) == good, verified.stderr
