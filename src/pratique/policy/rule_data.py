@@ -1,7 +1,8 @@
 """Rule data: what the shipped rules read as `data.rule_data`, typed so that nothing can be misspelt.
 
 In Rego a comparison with an undefined or mistyped value is silently undefined, and the rule with it; so
-what the rules compare against is checked here, before any rule sees it.
+what the rules compare against is checked here, before any rule sees it. Each value says which way it becomes
+stricter (`strictness`); one that says nothing cannot be changed below an organisation that sets it.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from pratique.policy.settings import typed
+from pratique.policy.strictness import ALLOWED, HIGHER, LOWER, SUBSET, SUPERSET, in_order
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Level = Literal["deny", "warn", "off"]
 Severity = Literal["critical", "high", "medium", "low"]
+_SEVERITIES = in_order("critical", "high", "medium", "low")
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]
 Moment = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(Z|[+-]\d\d:\d\d)$")]
 ClockTime = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$|^24:00$")]
@@ -26,7 +29,7 @@ People = Annotated[int, msgspec.Meta(ge=1, le=20)]
 class PostureData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`posture`: how many percent of the runner checks may have come to unknown."""
 
-    max_unknown: Percent = 25
+    max_unknown: Annotated[Percent, LOWER] = 25
 
 
 class ProvenanceData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -37,8 +40,8 @@ class ProvenanceData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         sources: patterns of source URIs; none means that any will do.
     """
 
-    builders: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
+    builders: Annotated[tuple[str, ...], SUBSET] = ()
+    sources: Annotated[tuple[str, ...], ALLOWED] = ()
 
 
 class SlsaData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -49,25 +52,25 @@ class SlsaData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         isolation: classes of isolation, as provenance by pratique records them, that keep builds apart.
     """
 
-    level: Literal[0, 1, 2, 3] = 1
-    isolation: tuple[str, ...] = ("namespaces",)
+    level: Annotated[Literal[0, 1, 2, 3], HIGHER] = 1
+    isolation: Annotated[tuple[str, ...], SUBSET] = ("namespaces",)
 
 
 class RebuildData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`rebuild`: warn when the rebuild varied fewer conditions than this."""
 
-    min_varied: Count = 1
+    min_varied: Annotated[Count, HIGHER] = 1
 
 
 class SbomCoverage(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`sbom.coverage`: how many percent of the components must have each minimum element."""
 
-    versions: Percent = 100
-    identifiers: Percent = 100
-    producers: Percent = 100
-    hashes: Percent = 100
-    licences: Percent = 100
-    dependencies: Percent = 100
+    versions: Annotated[Percent, HIGHER] = 100
+    identifiers: Annotated[Percent, HIGHER] = 100
+    producers: Annotated[Percent, HIGHER] = 100
+    hashes: Annotated[Percent, HIGHER] = 100
+    licences: Annotated[Percent, HIGHER] = 100
+    dependencies: Annotated[Percent, HIGHER] = 100
 
 
 class SbomData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -79,8 +82,8 @@ class SbomData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
         coverage: see `SbomCoverage`.
     """
 
-    unlocked: tuple[str, ...] = ()
-    spec_versions: tuple[str, ...] = ("1.5", "1.6", "1.7")
+    unlocked: Annotated[tuple[str, ...], SUBSET] = ()
+    spec_versions: Annotated[tuple[str, ...], SUBSET] = ("1.5", "1.6", "1.7")
     coverage: SbomCoverage = SbomCoverage()
 
 
@@ -92,8 +95,8 @@ class LicencesData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         allowed: under which everything must be; none means that all are allowed that are not refused.
     """
 
-    refused: tuple[str, ...] = ()
-    allowed: tuple[str, ...] = ()
+    refused: Annotated[tuple[str, ...], SUPERSET] = ()
+    allowed: Annotated[tuple[str, ...], ALLOWED] = ()
 
 
 class ChecksData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -104,7 +107,7 @@ class ChecksData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         tools: by kind, patterns of the tools' uris or names that count to it.
     """
 
-    required: tuple[str, ...] = ()
+    required: Annotated[tuple[str, ...], SUPERSET] = ()
     tools: dict[str, tuple[str, ...]] = {}
 
 
@@ -117,9 +120,9 @@ class ImageData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         scratch: whether an image without a base is expected, too.
     """
 
-    threshold: Severity = "high"
-    bases: tuple[str, ...] = ()
-    scratch: bool = True
+    threshold: Annotated[Severity, _SEVERITIES] = "high"
+    bases: Annotated[tuple[str, ...], ALLOWED] = ()
+    scratch: Annotated[bool, LOWER] = True
 
 
 class DependenciesData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -135,19 +138,19 @@ class DependenciesData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
         published: RFC 3339 times of publication by package URL, where the bill of materials has none.
     """
 
-    sources: tuple[str, ...] = ()
-    registries: tuple[str, ...] = ()
-    forbidden: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
+    sources: Annotated[tuple[str, ...], ALLOWED] = ()
+    registries: Annotated[tuple[str, ...], SUBSET] = ()
+    forbidden: Annotated[tuple[str, ...], SUPERSET] = ()
+    known: Annotated[tuple[str, ...], SUBSET] = ()
     popular: dict[str, tuple[str, ...]] = {}
-    min_age_days: Count = 0
+    min_age_days: Annotated[Count, HIGHER] = 0
     published: dict[str, Moment] = {}
 
 
 class DutiesData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`duties`: how many people who are no authors must agree, where approvals are judged by the gate."""
 
-    approvals: People = 1
+    approvals: Annotated[People, HIGHER] = 1
 
 
 class Window(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -169,8 +172,8 @@ class Freeze(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 class WindowsData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`windows`: weekly windows outside which nothing passes, and freezes."""
 
-    open: tuple[Window, ...] = ()
-    freezes: tuple[Freeze, ...] = ()
+    open: Annotated[tuple[Window, ...], ALLOWED] = ()
+    freezes: Annotated[tuple[Freeze, ...], SUPERSET] = ()
 
 
 class TeeData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -182,18 +185,18 @@ class TeeData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
         claims: kinds of hardware evidence that will do; none means any.
     """
 
-    required: bool = False
-    statuses: tuple[Literal["affirming", "warning"], ...] = ("affirming",)
-    claims: tuple[str, ...] = ()
+    required: Annotated[bool, HIGHER] = False
+    statuses: Annotated[tuple[Literal["affirming", "warning"], ...], SUBSET] = ("affirming",)
+    claims: Annotated[tuple[str, ...], ALLOWED] = ()
 
 
 class OpenDays(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`vulns.max_open_days`: by severity, how many days a vulnerability may have been public."""
 
-    critical: Days = 7
-    high: Days = 30
-    medium: Days = 90
-    low: Days = 180
+    critical: Annotated[Days, LOWER] = 7
+    high: Annotated[Days, LOWER] = 30
+    medium: Annotated[Days, LOWER] = 90
+    low: Annotated[Days, LOWER] = 180
 
 
 class VulnsData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -207,9 +210,9 @@ class VulnsData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
         max_open_days: how long a vulnerability may have been public.
     """
 
-    threshold: Severity = "high"
-    max_database_age_days: Days = 90
-    max_epss: Share = 0.1
+    threshold: Annotated[Severity, _SEVERITIES] = "high"
+    max_database_age_days: Annotated[Days, LOWER] = 90
+    max_epss: Annotated[Share, LOWER] = 0.1
     epss: dict[str, Share] = {}
     max_open_days: OpenDays = OpenDays()
 
@@ -220,11 +223,11 @@ class WaiversData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     A severity that nobody states counts as critical.
     """
 
-    critical: People = 2
-    high: People = 1
-    medium: People = 1
-    low: People = 1
-    max_days: Days = 90
+    critical: Annotated[People, HIGHER] = 2
+    high: Annotated[People, HIGHER] = 1
+    medium: Annotated[People, HIGHER] = 1
+    low: Annotated[People, HIGHER] = 1
+    max_days: Annotated[Days, LOWER] = 90
 
     def quorum(self, severity: str) -> int:
         """Give how many people it takes for a severity."""
@@ -239,7 +242,7 @@ class RuleData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     is absent or null, the policy admits none.
     """
 
-    levels: dict[str, Level] = {}
+    levels: dict[str, Annotated[Level, in_order("off", "warn", "deny")]] = {}
     posture: PostureData = PostureData()
     provenance: ProvenanceData = ProvenanceData()
     slsa: SlsaData = SlsaData()
@@ -253,7 +256,7 @@ class RuleData(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     windows: WindowsData = WindowsData()
     tee: TeeData = TeeData()
     vulns: VulnsData = VulnsData()
-    waivers: WaiversData | None = None
+    waivers: Annotated[WaiversData | None, SUPERSET] = None
     custom: dict[str, Any] = {}
 
 

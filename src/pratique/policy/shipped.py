@@ -58,13 +58,18 @@ def shipped_bundle(
     modules = {item.name: item.read_text("utf-8") for item in folder.iterdir() if item.name.endswith(".rego")}
     common = parse_json_object((folder / DATA_FILE).read_bytes(), what=DATA_FILE)
     trust = _toml(folder / TRUST_FILE)
-    own = _toml(folder / "profiles" / f"{profile}.toml")
     levels = {code: row[profile] for code, row in level_table().items()}
-    common = merge(common, own.get("data", {})) | {"levels": levels}
-    trust = merge(trust, {"require": own["require"]})
+    common = merge(common, profile_data(profile)) | {"levels": levels}
+    trust = merge(trust, {"require": _profile(profile)["require"]})
     if rules is not None:
         modules |= {f"{ADDED_PREFIX}{name}": text for name, text in read_modules(rules).items()}
     return make_bundle(modules, merge(common, data or {}), merge(trust, requirements or {}), sources)
+
+
+def profile_data(profile: Profile) -> dict[str, Any]:
+    """Give the rule data that a profile sets, but for the levels."""
+    data: dict[str, Any] = _profile(profile).get("data", {})
+    return data
 
 
 def level_table() -> dict[str, dict[str, Level]]:
@@ -75,6 +80,10 @@ def level_table() -> dict[str, dict[str, Level]]:
 
 def _folder() -> Traversable:
     return importlib.resources.files("pratique.policy") / "rules"
+
+
+def _profile(name: str) -> dict[str, Any]:
+    return _toml(_folder() / "profiles" / f"{name}.toml")
 
 
 def _toml(file: Traversable) -> dict[str, Any]:

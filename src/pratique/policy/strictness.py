@@ -10,10 +10,9 @@ against an artifact (`standing`). Who may sign is fixed both ways: fewer signers
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_args, get_origin, get_type_hints
 
 import msgspec
-import msgspec.inspect as mi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +24,8 @@ LOWER: Final = msgspec.Meta(extra={_EXTRA: "lower"})
 """A number; None sets no limit."""
 SUBSET: Final = msgspec.Meta(extra={_EXTRA: "subset"})
 """A list of what is accepted; None accepts anything."""
+ALLOWED: Final = msgspec.Meta(extra={_EXTRA: "allowed"})
+"""A list of what is accepted, where an empty one accepts anything."""
 SUPERSET: Final = msgspec.Meta(extra={_EXTRA: "superset"})
 """A list of what something applies to; None is everything. Also for settings whose absence forbids."""
 FREE: Final = msgspec.Meta(extra={_EXTRA: "free"})
@@ -40,6 +41,7 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], bool]]] = {
     "higher": lambda floor, found: bool(found >= floor),
     "lower": lambda floor, found: bool(found <= floor),
     "subset": lambda floor, found: set(found) <= set(floor),
+    "allowed": lambda floor, found: not floor or (bool(found) and set(found) <= set(floor)),
     "superset": lambda floor, found: set(found) >= set(floor),
 }
 
@@ -57,37 +59,41 @@ class Weakening(msgspec.Struct, frozen=True):
 
 def weakenings(floor: Any, found: Any, key: str = "") -> list[Weakening]:
     """Name every setting of a struct that is laxer in `found` than in `floor`, both of one struct type."""
-    info = mi.type_info(type(floor))
-    if not isinstance(info, mi.StructType):
-        raise TypeError(f"{type(floor).__name__} is no struct")
     return [
         weakening
-        for field in info.fields
-        for weakening in _compare(
-            field.type, getattr(floor, field.name), getattr(found, field.name), _join(key, field.name)
-        )
+        for name, kind in settings_of(type(floor)).items()
+        for weakening in _compare(kind, getattr(floor, name), getattr(found, name), _join(key, name))
     ]
 
 
-def _compare(kind: mi.Type, floor: Any, found: Any, key: str) -> list[Weakening]:
-    direction = _direction(kind)
+def settings_of(struct: type) -> dict[str, Any]:
+    """Give a struct's members with their types, annotations included."""
+    return get_type_hints(struct, include_extras=True)
+
+
+def direction_of(kind: Any) -> Any:
+    """Give the direction that a type says, or None."""
+    for meta in getattr(kind, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta) and meta.extra and _EXTRA in meta.extra:
+            return meta.extra[_EXTRA]
+    return None
+
+
+def _compare(kind: Any, floor: Any, found: Any, key: str) -> list[Weakening]:
+    direction = direction_of(kind)
     if isinstance(floor, msgspec.Struct) and found is not None:
         return weakenings(floor, found, key) if type(found) is type(floor) else [Weakening(key, floor, found)]
     if direction is None and isinstance(floor, dict) and isinstance(found, dict):
         gone = [
             Weakening(_join(key, name), floor[name], None) for name in sorted(floor.keys() - found.keys())
         ]
-        value_type = kind.value_type if isinstance(kind, mi.DictType) else mi.AnyType()
+        value_kind = get_args(kind)[1] if get_origin(kind) is dict else None
         return gone + [
             weakening
             for name in sorted(floor.keys() & found.keys())
-            for weakening in _compare(value_type, floor[name], found[name], _join(key, name))
+            for weakening in _compare(value_kind, floor[name], found[name], _join(key, name))
         ]
     return [] if _as_strict(direction, floor, found) else [Weakening(key, floor, found)]
-
-
-def _direction(kind: mi.Type) -> Any:
-    return (kind.extra or {}).get(_EXTRA) if isinstance(kind, mi.Metadata) else None
 
 
 def _as_strict(direction: Any, floor: Any, found: Any) -> bool:

@@ -1,0 +1,237 @@
+"""What a project below an organisation's policy can set, and what it cannot."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pratique.errors import ConfigError
+from pratique.policy.bundle import PolicyBundle, make_bundle
+from pratique.policy.organisation import Organisation, parse_organisation, verify_held
+from pratique.policy.requirements import Requirement, Requirements
+from pratique.policy.rule_data import RuleData
+from pratique.policy.settings import merge
+from pratique.policy.shipped import Profile, shipped_bundle
+from pratique.policy.strictness import direction_of, settings_of
+from pratique.policy.trust_file import requirements_table
+
+DOMAIN = "pratique.local"
+
+
+def organisation(text: str = "", *, trust: str = "") -> Organisation:
+    return parse_organisation(f'name = "acme"\n{text}\n{trust}'.encode(), what="acme.toml")
+
+
+def under(
+    acme: Organisation,
+    *,
+    data: dict[str, Any] | None = None,
+    trust: dict[str, Any] | None = None,
+    profile: Profile | None = None,
+) -> PolicyBundle:
+    """Make a project's policy below the organisation's, as `flow.policy` does."""
+    chosen = acme.least_profile(profile)
+    requirements = merge(merge(acme.trust, trust or {}), {"trust_domain": DOMAIN})
+    found = shipped_bundle(chosen, data=merge(acme.data, data or {}), requirements=requirements)
+    verify_held(acme, found, profile=chosen, trust_domain=DOMAIN)
+    return found
+
+
+def refused(acme: Organisation, **settings: Any) -> str:
+    with pytest.raises(ConfigError, match="policy of acme: the project would weaken it: ") as caught:
+        under(acme, **settings)
+    return caught.value.message.partition("weaken it: ")[2]
+
+
+def test_a_project_without_settings_has_the_organisations_policy() -> None:
+    acme = organisation('[data]\nvulns = {threshold = "medium"}\n[trust]\nrequire.rebuild = {threshold = 2}')
+    found = under(acme)
+    assert found.data.vulns.threshold == "medium"
+    assert found.requirements.require["rebuild"].threshold == 2
+
+
+STRICTER: list[tuple[str, dict[str, Any]]] = [
+    ("data", {"vulns": {"threshold": "low"}}),
+    ("data", {"vulns": {"max_database_age_days": 1}}),
+    ("data", {"waivers": {"critical": 3}}),
+    ("data", {"waivers": None}),
+    ("data", {"levels": {"rebuild.varied": "deny"}}),
+    ("data", {"sbom": {"unlocked": ["pkg:pypi/a@1"]}}),
+    ("trust", {"require": {"sbom": {"threshold": 2}}}),
+    ("trust", {"require": {"sbom": {"max_age_days": 1}}}),
+    ("trust", {"require": {"sbom": {"distinct": "people"}}}),
+    ("trust", {"require": {"vulns": {"max_age_days": 29}}}),
+    ("trust", {"require": {"provenance": {"expect": {"min_level": 1}}}}),
+    ("trust", {"require": {"rebuild": {"expect": {"verdicts": ["bit-identical"], "independent": True}}}}),
+    ("trust", {"roles": {"tee": {"signers": ["spiffe://t/x"], "may_sign": ["tee-result"]}}}),
+    ("trust", {"approvals": {"*.production": [{"role": "approver", "count": 3}]}}),
+    ("trust", {"approvals": {"*.staging": [{"role": "approver"}]}}),
+    ("trust", {"require": {"sbom": {"command": "other words"}}}),
+]
+ACME = """
+profile = "standard"
+[data]
+vulns = {threshold = "medium", max_database_age_days = 10}
+sbom = {unlocked = ["pkg:pypi/a@1", "pkg:pypi/b@1"]}
+[trust]
+approvals = {"*.production" = [{role = "approver", count = 2}]}
+[trust.require.rebuild]
+expect = {verdicts = ["bit-identical", "different"]}
+"""
+
+
+@pytest.mark.parametrize(("part", "setting"), STRICTER)
+def test_what_is_as_strict_or_stricter_is_allowed(part: str, setting: dict[str, Any]) -> None:
+    under(organisation(ACME), **{part: setting})
+
+
+LAXER: list[tuple[str, dict[str, Any], str]] = [
+    ("data", {"vulns": {"threshold": "high"}}, 'vulns.threshold is "medium", and would become "high"'),
+    (
+        "data",
+        {"vulns": {"max_database_age_days": 11}},
+        "vulns.max_database_age_days is 10, and would",
+    ),
+    ("data", {"waivers": {"critical": 1}}, "waivers.critical is 2, and would become 1"),
+    ("data", {"waivers": {"max_days": 91}}, "waivers.max_days is 90, and would become 91"),
+    ("data", {"levels": {"rebuild.identical": "warn"}}, 'levels.rebuild.identical is "deny", and would'),
+    (
+        "data",
+        {"levels": {"rebuild.varied": "off"}},
+        'levels.rebuild.varied is "warn", and would',
+    ),
+    ("data", {"sbom": {"unlocked": ["pkg:pypi/c@1"]}}, "sbom.unlocked is"),
+    ("trust", {"mode": "warn"}, 'mode is "enforce", and would become "warn"'),
+    ("trust", {"require": {"vulns": {"max_age_days": 31}}}, "require.vulns.max_age_days is 30, and would"),
+    ("trust", {"require": {"sbom": {"artifacts": ["*.whl"]}}}, "require.sbom.artifacts is absent, and would"),
+    (
+        "trust",
+        {"require": {"sbom": {"predicate": "vulns"}}},
+        'require.sbom.predicate is "sbom", and would become "vulns"',
+    ),
+    ("trust", {"roles": {"scanner": {"signers": ["spiffe://x/y"]}}}, "roles.scanner.signers is"),
+    (
+        "trust",
+        {"roles": {"scanner": {"may_sign": ["sbom", "vulns", "rebuild"]}}},
+        "scanner.may_sign is",
+    ),
+    (
+        "trust",
+        {"roles": {"mine": {"signers": ["spiffe://x/y"], "may_sign": ["rebuild"]}}},
+        'roles.mine.may_sign is "without rebuild"',
+    ),
+    (
+        "trust",
+        {"approvals": {"*.production": [{"role": "approver"}]}},
+        "*.production.approver is 2",
+    ),
+    (
+        "trust",
+        {"approvals": {"*.production": [{"role": "other", "count": 2}]}},
+        "would become 0",
+    ),
+    (
+        "trust",
+        {"vouch": [{"builder": "https://b/x", "signers": ["spiffe://t/x"], "level": 3, "reason": "r"}]},
+        "vouch is [], and would become",
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "setting", "said"), LAXER)
+def test_what_is_laxer_is_an_error_that_names_the_key_and_both_values(
+    part: str, setting: dict[str, Any], said: str
+) -> None:
+    assert said in refused(organisation(ACME), **{part: setting})
+
+
+def test_all_that_is_laxer_is_named_at_once() -> None:
+    said = refused(organisation(ACME), trust={"mode": "audit", "require": {"vulns": {"max_age_days": 60}}})
+    assert said.count("would become") == 2
+
+
+def test_a_profile_below_the_organisations_is_refused_and_one_above_is_not() -> None:
+    acme = organisation('profile = "standard"')
+    assert 'profile is "standard", and would become "starter"' in refused(acme, profile="starter")
+    assert under(acme, profile="high").data.waivers is None
+    assert organisation().least_profile("starter") == "starter"
+
+
+def test_what_the_organisation_does_not_speak_of_is_the_projects() -> None:
+    acme = organisation()
+    found = under(acme, data={"vulns": {"threshold": "critical"}, "levels": {"rebuild.identical": "warn"}})
+    assert found.data.vulns.threshold == "critical"
+
+
+def test_an_organisation_may_allow_warnings() -> None:
+    acme = organisation('mode = "warn"')
+    assert under(acme, trust={"mode": "enforce"}).requirements.mode == "enforce"
+    assert under(acme).requirements.mode == "warn"
+    assert 'mode is "warn"' in refused(acme, trust={"mode": "audit"})
+
+
+def test_another_policy_altogether_is_held_to_the_same() -> None:
+    """A folder's or a bundle's rules could say anything under a shipped code."""
+    acme = organisation()
+    shipped = shipped_bundle(requirements={"trust_domain": DOMAIN})
+    verify_held(acme, shipped, profile="standard", trust_domain=DOMAIN)
+    hollow = dict(shipped.modules)
+    hollow["vulns.rego"] += "
+# hollow
+"
+        "deny contains finding if {", "deny contains finding if {\n\tfalse", 1
+    )
+    found = make_bundle(hollow, {}, requirements_table(shipped.requirements))
+    with pytest.raises(
+        ConfigError, match=r"rules\.vulns\.rego is .*shipped.*, and would become .*another"
+    ):
+        verify_held(acme, found, profile="standard", trust_domain=DOMAIN)
+    del hollow["vulns.rego"]
+    found = make_bundle(hollow, {}, requirements_table(shipped.requirements))
+    with pytest.raises(ConfigError, match=r"rules\.vulns\.rego is .*, and would become absent"):
+        verify_held(acme, found, profile="standard", trust_domain=DOMAIN)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name = 1", "acme.toml: "),
+        ('mode = "off"', "mode"),
+        ('profile = "lax"', "profile"),
+        ("[rules]", "rules"),
+        ("[data]\nvulns = {treshold = 1}", "treshold"),
+        ("[trust]\nmode = 'warn'", "trust.mode has no place here"),
+        ("[trust]\nrequire.sbon = {command = 'x'}", "sbon"),
+        ("= 1", "not TOML"),
+    ],
+)
+def test_an_organisations_file_that_does_not_hold_up_is_refused(text: str, said: str) -> None:
+    named = "" if text.startswith("name") else 'name = "acme"\n'
+    with pytest.raises(ConfigError, match=said) as caught:
+        parse_organisation(
+            ('name = "acme"\n' * (not text.startswith("name")) + text).encode(), what="acme.toml"
+        )
+    assert caught.value.message.startswith("acme.toml: ")
+
+
+def test_every_setting_has_a_direction_or_is_fixed_on_purpose() -> None:
+    """A new setting shows here, so that somebody thinks about which way is stricter."""
+    fixed = {
+        "Requirement.predicate",
+        "Requirements.roles",
+        "Requirements.require",
+        "RuleData.levels",
+        "RuleData.provenance",
+        "RuleData.rebuild",
+        "RuleData.sbom",
+        "RuleData.vulns",
+        "RuleData.custom",
+    }
+    undirected = {
+        f"{kind.__name__}.{name}"
+        for kind in (Requirement, Requirements, RuleData)
+        for name, hint in settings_of(kind).items()
+        if direction_of(hint) is None
+    }
+    assert undirected == fixed
