@@ -15,7 +15,7 @@ from pratique.deploy.wire import Name  # noqa: TC001 - msgspec resolves it at ru
 from pratique.errors import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,6 +88,20 @@ def parse_rules(value: Any, *, what: str) -> tuple[Rule, ...]:
     if not rules:
         raise ConfigError(f"{what}: no rules", hint='name at least one: [{role = "approver", count = 1}]')
     return rules
+
+
+def at_least(rules: Sequence[Rule], owed: Mapping[str, int]) -> tuple[Rule, ...]:
+    """Raise rules to what somebody else asks besides: of each role, as many people as the stricter says.
+
+    Args:
+        rules: an environment's own; several for one role add up.
+        owed: how many people by role.
+    """
+    have: dict[str, int] = {}
+    for rule in rules:
+        have[rule.role] = have.get(rule.role, 0) + rule.count
+    more = {role: count - have.get(role, 0) for role, count in sorted(owed.items())}
+    return (*rules, *(Rule(role, count) for role, count in more.items() if count > 0))
 
 
 def evaluate_quorum(

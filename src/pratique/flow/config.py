@@ -143,6 +143,9 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         source: further rules, each in conventions of its own.
         folder: a whole policy instead of the shipped one: `*.rego`, `data.json`, `trust.toml`.
         bundle: see `BundleConfig`.
+        mode: what a denial leads to; `enforce`, unless it says otherwise.
+        trust: laid over the shipped `trust.toml`.
+        organisation: file of an organisation's policy that this one may not weaken.
     """
 
     profile: Literal["starter", "standard", "high"] | None = None
@@ -151,6 +154,9 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     source: tuple[PolicySourceConfig, ...] = ()
     folder: str | None = None
     bundle: BundleConfig | None = None
+    mode: Literal["enforce", "warn", "audit"] | None = None
+    trust: dict[str, Any] = {}
+    organisation: str | None = None
 
 
 class ProjectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -254,10 +260,13 @@ def parse_config(table: dict[str, Any], *, what: str) -> Config:
     config = typed(table, Config, what=what, known=_KNOWN_KEYS)
     _check_build(config.build, what)
     policy = config.policy
-    if policy.folder and (policy.data or policy.rules or policy.profile):
+    if policy.folder and (policy.data or policy.rules or policy.profile or policy.trust or policy.mode):
         raise ConfigError(
-            f"{what}: policy.folder is a whole policy: put data and rules there, and name no profile"
+            f"{what}: policy.folder is a whole policy: put data, rules, trust and mode there; name no profile"
         )
+    for key in ("mode", "trust_domain"):
+        if key in policy.trust:
+            raise ConfigError(f"{what}: policy.trust.{key} has no place here: it is not the file's to say")
     _check_bundle(policy, what)
     if not config.scan.advisories:
         raise ConfigError(f"{what}: scan.advisories is empty, so nothing could ever be found")
@@ -283,7 +292,8 @@ def _check_bundle(policy: PolicyConfig, what: str) -> None:
     bundle = policy.bundle
     if bundle is None:
         return
-    if policy.data or policy.rules or policy.source or policy.folder or policy.profile:
+    own = (policy.data, policy.rules, policy.source, policy.folder, policy.profile, policy.trust, policy.mode)
+    if any(own):
         raise ConfigError(f"{what}: policy.bundle is a whole policy: nothing else of [policy] goes with it")
     if (bundle.path is None) == (bundle.oci is None):
         raise ConfigError(f"{what}: [policy.bundle] needs exactly one of path, oci")

@@ -13,10 +13,12 @@ from pratique.deploy.approval import Approval, Binding, make_approval, parse_app
 from pratique.deploy.consent import Ballot, Consent, Exclusion, evaluate_consent
 from pratique.deploy.duties import Involved, Person, conflicts, parse_involved
 from pratique.deploy.plan import DeploymentPlan, make_plan
+from pratique.deploy.quorum import at_least
 from pratique.errors import EvidenceInvalidError, PolicyRefusedError
 from pratique.flow.deployments import environment_of, left_at
 from pratique.flow.evidence import newest, source_annotations
 from pratique.flow.gate import latest_decision
+from pratique.flow.policy import policy_of
 from pratique.flow.signing import person_signer
 from pratique.model import predicate
 from pratique.model.clock import format_time
@@ -85,6 +87,8 @@ def propose(
         artifact=artifact.digest,
         service=config.planned_service(),
     )
+    owed = policy_of(workspace, project).requirements.approvals_for(qualified(project, name))
+    config = msgspec.structs.replace(config, quorum=at_least(config.quorum, owed))
     return Proposal(qualified(project, name), config, artifact, decision, plan)
 
 

@@ -9,7 +9,7 @@ import msgspec
 from pratique.errors import EvidenceInvalidError
 from pratique.flow.artifact import artifacts_of
 from pratique.flow.evidence import Gathered, for_policy, gather, newest
-from pratique.flow.policy import policy_notice, policy_of
+from pratique.flow.policy import organisations_of, policy_notice, policy_of
 from pratique.flow.progress import Outcome
 from pratique.flow.waivers import with_waivers
 from pratique.model import predicate
@@ -62,6 +62,8 @@ def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
     policy = policy_of(workspace, project)
     gathered = gather(workspace, artifact.digest)
     given = with_waivers(workspace, _gate_input(workspace, artifact, gathered, policy), gathered, policy)
+    used = tuple(organisation.used for organisation in organisations_of(workspace, project))
+    given = msgspec.structs.replace(given, organisations=used)
     gated = evaluate(given, policy, RegorusEngine())
     standing = _standing_decision(workspace, artifact, gated.decision)
     decided = standing or _record(workspace, project, artifact, gated)

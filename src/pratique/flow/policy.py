@@ -2,46 +2,88 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from pratique.flow.config import FILE_NAME
 from pratique.flow.policy_release import release_in_force
 from pratique.policy.bundle import PolicyBundle, load_bundle
-from pratique.policy.files import read_data, read_modules
+from pratique.policy.files import read_data, read_file, read_modules
+from pratique.policy.organisation import Organisation, parse_organisation, verify_held
 from pratique.policy.settings import merge
-from pratique.policy.shipped import DEFAULT_PROFILE, shipped_bundle
+from pratique.policy.shipped import DEFAULT_PROFILE, PROFILES, Profile, shipped_bundle
 from pratique.policy.sources import CONFIGURED, Source, parse_source
 from pratique.policy.suite.source import load_source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pratique.flow.config import PolicySourceConfig, Project
     from pratique.flow.workspace import Workspace
+
+
+ORGANISATION_VARIABLE: Final = "PRATIQUE_ORGANISATION_POLICY"
+ORGANISATION_FILE: Final = "organisation.toml"
 
 
 def policy_of(workspace: Workspace, project: Project) -> PolicyBundle:
     """Load the policy that a project's artifacts are judged by.
 
     Raises:
-        ConfigError: the project's data or rules do not hold up.
+        ConfigError: the project's data or rules do not hold up, or would weaken an organisation's policy.
         EvidenceInvalidError: the project's bundle is unsigned, expired, or not the one it pins.
     """
+    organisations = organisations_of(workspace, project)
+    profile: Profile = project.config.policy.profile or DEFAULT_PROFILE
+    for organisation in organisations:
+        profile = max(profile, organisation.least_profile(project.config.policy.profile), key=PROFILES.index)
+    found = _configured(workspace, project, profile, organisations)
+    for organisation in organisations:
+        verify_held(organisation, found, profile=profile, trust_domain=workspace.authority.trust_domain)
+    return found
+
+
+def organisations_of(workspace: Workspace, project: Project) -> tuple[Organisation, ...]:
+    """Load the organisations' policies that hold for a project; all of them hold.
+
+    One may be set for everybody on the machine (`PRATIQUE_ORGANISATION_POLICY`), one in the state directory
+    (`organisation.toml`), one by the project itself.
+
+    Raises:
+        ConfigError: one is missing, though it is named, or does not hold up.
+    """
+    own = project.config.policy.organisation
+    named = [Path(text) for text in (os.environ.get(ORGANISATION_VARIABLE),) if text]
+    named += [path for path in (workspace.home / ORGANISATION_FILE,) if path.exists()]
+    named += [project.path(own)] if own else []
+    found = {path.resolve(): parse_organisation(read_file(path), what=str(path)) for path in named}
+    return tuple(found.values())
+
+
+def _configured(
+    workspace: Workspace, project: Project, profile: Profile, organisations: Iterable[Organisation]
+) -> PolicyBundle:
+    """Load what the project's file means, over what the organisations ask."""
     policy = project.config.policy
     if policy.bundle:
         return release_in_force(workspace, project, policy.bundle).bundle
     sources = [_source(project, config) for config in policy.source]
     if policy.folder:
         return load_bundle(project.path(policy.folder), sources)
-    profile, trust_domain = policy.profile or DEFAULT_PROFILE, workspace.authority.trust_domain
+    data: dict[str, Any] = {}
+    requirements: dict[str, Any] = {}
+    for organisation in organisations:
+        data, requirements = merge(data, organisation.data), merge(requirements, organisation.trust)
+    data, requirements = merge(data, policy.data), merge(requirements, policy.trust)
+    requirements |= {"trust_domain": workspace.authority.trust_domain}
+    requirements |= {"mode": policy.mode} if policy.mode else {}
     if policy.rules:
         rules = project.path(policy.rules)
-        return load_source(
-            rules, profile=profile, trust_domain=trust_domain, data=policy.data, sources=sources
-        )
-    return shipped_bundle(
-        profile, data=policy.data, requirements={"trust_domain": trust_domain}, sources=sources
-    )
+        return load_source(rules, profile=profile, requirements=requirements, data=data, sources=sources)
+    return shipped_bundle(profile, data=data, requirements=requirements, sources=sources)
 
 
 def policy_notice(workspace: Workspace, project: Project) -> str:

@@ -98,7 +98,8 @@ def policy_meant(reference: str, around: Surroundings, *, profile: str | None = 
         return Meant(reference, PolicyBundle.parse(around.workspace.blobs.get(parse_digest(reference))))
     path = around.folder / reference
     if path.is_dir():
-        bundle = load_source(path, profile=profile or around.profile, trust_domain=around.trust_domain)
+        requirements = {"trust_domain": around.trust_domain}
+        bundle = load_source(path, profile=profile or around.profile, requirements=requirements)
         return Meant(reference, bundle)
     if not path.exists():
         raise UsageError(f"{reference}: neither a folder nor a file", hint=f"name {_WAYS}")

@@ -16,6 +16,7 @@ from pratique.errors import MalformedError
 from pratique.model.clock import format_time, parse_time
 from pratique.model.digest import Digest, parse_digest
 from pratique.model.strict_json import canonical_json, parse_json_object
+from pratique.policy.mode import OrganisationUsed  # noqa: TC001 - as above
 from pratique.policy.waivers.person import Person, PersonWire, parse_person, person_document
 from pratique.trust.identity import Identity
 
@@ -78,6 +79,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
         rejected: evidence that did not verify.
         effective_time: the moment at which freshness is judged; there is no other clock.
         people: whose the keys are that signed evidence; one entry a key.
+        organisations: whose policies the policy bundle was held to.
     """
 
     subject: Digest
@@ -86,6 +88,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     rejected: tuple[Rejected, ...] = ()
     people: tuple[Person, ...] = ()
+    organisations: tuple[OrganisationUsed, ...] = ()
 
     def encode(self) -> bytes:
         """Write the input document; the order evidence came in leaves no trace in it.
@@ -110,7 +113,8 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
                 "effective_time": format_time(self.effective_time),
                 "evidence": [_evidence_document(evidence[key]) for key in sorted(evidence)],
                 "rejected": [_rejected_document(rejected[key]) for key in sorted(rejected)],
-                **({"people": known} if known else {}),
+                "people": known,
+                "organisations": msgspec.to_builtins(self.organisations),
             }
         )
 
@@ -150,6 +154,7 @@ def read_input(data: bytes) -> GateInput:
             for item in wire.rejected
         ),
         people=tuple(parse_person(item) for item in wire.people),
+        organisations=tuple(wire.organisations),
     )
 
 
@@ -179,7 +184,8 @@ class _InputWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     effective_time: str
     evidence: list[_EvidenceWire]
     rejected: list[_RejectedWire]
-    people: list[PersonWire] = []
+    people: list[PersonWire]
+    organisations: list[OrganisationUsed]
 
 
 def _evidence_document(item: Evidence) -> dict[str, Any]:

@@ -92,7 +92,7 @@ def _decide(
         mode=bundle.requirements.mode,
         effective_time=format_time(gate_input.effective_time),
         policy=policy,
-        organisations=bundle.requirements.organisations,
+        organisations=gate_input.organisations,
         rule_data=sha256_bytes(canonical_json(rule_data_table(bundle.data))),
         input=sha256_bytes(input_bytes),
         build_level=assessment.build_level,

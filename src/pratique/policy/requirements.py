@@ -13,7 +13,7 @@ import msgspec
 
 from pratique.policy.build_facts import Vouch  # noqa: TC001 - msgspec reads the annotations
 from pratique.policy.expectations import Expectation  # noqa: TC001
-from pratique.policy.mode import Mode, OrganisationUsed
+from pratique.policy.mode import Mode
 from pratique.policy.strictness import FREE, HIGHER, LOWER, SUBSET, SUPERSET, in_order
 from pratique.trust.pattern import IdentityPattern, matches_glob
 
@@ -85,7 +85,6 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
         vouch: hosted build platforms that somebody answers for.
         approvals: by glob over `<project>.<environment>`: the approvals that a deployment there takes at
             least, whatever the environment's own quorum.
-        organisations: whose policies the rest already holds to.
     """
 
     trust_domain: Annotated[str, FREE]
@@ -94,7 +93,6 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     require: dict[str, Requirement]
     vouch: Annotated[tuple[Vouch, ...], SUBSET] = ()
     approvals: Annotated[dict[str, tuple[Approvers, ...]], FREE] = {}
-    organisations: Annotated[tuple[OrganisationUsed, ...], SUPERSET] = ()
 
     def roles_of(self, identity: Identity) -> tuple[str, ...]:
         """Name the roles an identity holds, sorted."""

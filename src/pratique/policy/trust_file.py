@@ -11,7 +11,7 @@ from pratique.errors import ConfigError
 from pratique.model.predicate import SHORT_NAMES, WAIVER
 from pratique.policy.build_facts import Vouch
 from pratique.policy.expectations import KEYS, parse_expectation
-from pratique.policy.mode import Mode, OrganisationUsed
+from pratique.policy.mode import Mode
 from pratique.policy.requirements import (
     Approvers,
     Distinct,
@@ -59,7 +59,6 @@ class _RequirementsWire(msgspec.Struct, forbid_unknown_fields=True):
     mode: Mode = Mode.ENFORCE
     vouch: list[_VouchWire] = []
     approvals: dict[str, list[Approvers]] = {}
-    organisations: list[OrganisationUsed] = []
 
 
 _WIRES = (_RequirementsWire, _RoleWire, _RequirementWire, _VouchWire, Approvers)
@@ -92,7 +91,6 @@ def parse_requirements(table: dict[str, Any], *, what: str) -> Requirements:
             glob: _approvers(glob, rules, f"{what}: approvals.{glob}")
             for glob, rules in wire.approvals.items()
         },
-        organisations=tuple(wire.organisations),
     )
     for label, requirement in requirements.require.items():
         if not requirements.roles_for(requirement.predicate):

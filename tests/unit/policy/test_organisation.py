@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -177,15 +178,9 @@ def test_another_policy_altogether_is_held_to_the_same() -> None:
     shipped = shipped_bundle(requirements={"trust_domain": DOMAIN})
     verify_held(acme, shipped, profile="standard", trust_domain=DOMAIN)
     hollow = dict(shipped.modules)
-    hollow["vulns.rego"] += "
-# hollow
-"
-        "deny contains finding if {", "deny contains finding if {\n\tfalse", 1
-    )
+    hollow["vulns.rego"] += "\n# hollow\n"
     found = make_bundle(hollow, {}, requirements_table(shipped.requirements))
-    with pytest.raises(
-        ConfigError, match=r"rules\.vulns\.rego is .*shipped.*, and would become .*another"
-    ):
+    with pytest.raises(ConfigError, match=r"rules\.vulns\.rego is .*shipped.*, and would become .*another"):
         verify_held(acme, found, profile="standard", trust_domain=DOMAIN)
     del hollow["vulns.rego"]
     found = make_bundle(hollow, {}, requirements_table(shipped.requirements))
@@ -208,10 +203,8 @@ def test_another_policy_altogether_is_held_to_the_same() -> None:
 )
 def test_an_organisations_file_that_does_not_hold_up_is_refused(text: str, said: str) -> None:
     named = "" if text.startswith("name") else 'name = "acme"\n'
-    with pytest.raises(ConfigError, match=said) as caught:
-        parse_organisation(
-            ('name = "acme"\n' * (not text.startswith("name")) + text).encode(), what="acme.toml"
-        )
+    with pytest.raises(ConfigError, match=re.escape(said)) as caught:
+        parse_organisation((named + text).encode(), what="acme.toml")
     assert caught.value.message.startswith("acme.toml: ")
 
 

@@ -132,7 +132,7 @@ def _blank(lines: list[str], number: int) -> bool:
 def _whole(folder: Path, engine: Engine, profile: str, trust_domain: str) -> Iterator[Problem]:
     """Check what the files make together."""
     try:
-        bundle = load_source(folder, profile=profile, trust_domain=trust_domain)
+        bundle = load_source(folder, profile=profile, requirements={"trust_domain": trust_domain})
     except ConfigError as error:
         yield _located(_said(error), "policy", "")
         return

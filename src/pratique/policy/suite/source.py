@@ -32,7 +32,7 @@ def load_source(
     folder: Path,
     *,
     profile: str,
-    trust_domain: str,
+    requirements: dict[str, Any],
     data: dict[str, Any] | None = None,
     sources: Iterable[Source] = (),
 ) -> PolicyBundle:
@@ -41,7 +41,7 @@ def load_source(
     Args:
         folder: the source folder.
         profile: of the shipped policy; a whole policy has none.
-        trust_domain: fills the shipped policy's identities.
+        requirements: laid over the shipped policy's, the trust domain among them; a whole policy takes none.
         data: rule data laid over the folder's own; a whole policy takes none.
         sources: further rules, each in conventions of its own.
 
@@ -53,7 +53,7 @@ def load_source(
     return shipped_bundle(
         profile,
         data=merge(source_data(folder), data or {}),
-        requirements={"trust_domain": trust_domain},
+        requirements=requirements,
         rules=folder,
         sources=sources,
     )
