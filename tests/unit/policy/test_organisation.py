@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin
 
+import msgspec
 import pytest
 
 from pratique.errors import ConfigError
 from pratique.policy.bundle import PolicyBundle, make_bundle
 from pratique.policy.organisation import Organisation, parse_organisation, verify_held
-from pratique.policy.requirements import Requirement, Requirements
+from pratique.policy.requirements import Requirements
 from pratique.policy.rule_data import RuleData
 from pratique.policy.settings import merge
 from pratique.policy.shipped import Profile, shipped_bundle
-from pratique.policy.strictness import direction_of, settings_of
+from pratique.policy.strictness import (
+    ALLOWED,
+    FREE,
+    HIGHER,
+    LOWER,
+    SUBSET,
+    SUPERSET,
+    direction_of,
+    in_order,
+    settings_of,
+    weakenings,
+)
 from pratique.policy.trust_file import requirements_table
 
 DOMAIN = "pratique.local"
@@ -208,23 +220,69 @@ def test_an_organisations_file_that_does_not_hold_up_is_refused(text: str, said:
     assert caught.value.message.startswith("acme.toml: ")
 
 
+def undirected(kind: type) -> set[str]:
+    """Name the settings at whatever depth that say no direction: they are fixed below an organisation."""
+    found: set[str] = set()
+    for name, hint in settings_of(kind).items():
+        inner = get_args(hint)[1] if get_origin(hint) is dict else hint
+        if direction_of(hint) is not None or direction_of(inner) is not None:
+            continue
+        if isinstance(inner, type) and issubclass(inner, msgspec.Struct):
+            found |= undirected(inner)
+        else:
+            found.add(f"{kind.__name__}.{name}")
+    return found
+
+
 def test_every_setting_has_a_direction_or_is_fixed_on_purpose() -> None:
     """A new setting shows here, so that somebody thinks about which way is stricter."""
-    fixed = {
-        "Requirement.predicate",
-        "Requirements.roles",
-        "Requirements.require",
-        "RuleData.levels",
-        "RuleData.provenance",
-        "RuleData.rebuild",
-        "RuleData.sbom",
-        "RuleData.vulns",
+    assert undirected(Requirements) == {"Role.signers", "Role.may_sign", "Requirement.predicate"}
+    assert undirected(RuleData) == {
+        "ChecksData.tools",
+        "DependenciesData.popular",
+        "DependenciesData.published",
+        "VulnsData.epss",
         "RuleData.custom",
     }
-    undirected = {
-        f"{kind.__name__}.{name}"
-        for kind in (Requirement, Requirements, RuleData)
-        for name, hint in settings_of(kind).items()
-        if direction_of(hint) is None
-    }
-    assert undirected == fixed
+
+
+@pytest.mark.parametrize(
+    ("direction", "floor", "found", "as_strict"),
+    [
+        (HIGHER, 2, 2, True),
+        (HIGHER, 2, 3, True),
+        (HIGHER, 2, 1, False),
+        (HIGHER, None, 1, True),
+        (HIGHER, 1, None, False),
+        (HIGHER, False, True, True),
+        (HIGHER, True, False, False),
+        (LOWER, 2, 1, True),
+        (LOWER, 2, 3, False),
+        (LOWER, None, 5, True),
+        (LOWER, 5, None, False),
+        (SUBSET, ("a", "b"), ("b",), True),
+        (SUBSET, ("a",), ("a", "b"), False),
+        (SUBSET, None, ("a",), True),
+        (SUBSET, ("a",), None, False),
+        (ALLOWED, (), ("a",), True),
+        (ALLOWED, ("a",), (), False),
+        (ALLOWED, ("a", "b"), ("a",), True),
+        (ALLOWED, ("a",), ("b",), False),
+        (SUPERSET, ("a",), ("a", "b"), True),
+        (SUPERSET, ("a", "b"), ("a",), False),
+        (SUPERSET, ("a",), None, True),
+        (SUPERSET, None, ("a",), False),
+        (FREE, "a", "b", True),
+        (in_order("a", "b"), "a", "b", True),
+        (in_order("a", "b"), "b", "a", False),
+        (msgspec.Meta(), "a", "b", False),
+        (msgspec.Meta(), "a", "a", True),
+    ],
+)
+def test_which_way_is_stricter(direction: msgspec.Meta, floor: Any, found: Any, *, as_strict: bool) -> None:
+    class Setting(msgspec.Struct):
+        value: Any
+
+    Setting.__annotations__ = {"value": Annotated[Any, direction]}
+    laxer = weakenings(Setting(floor), Setting(found))
+    assert [str(item.key) for item in laxer] == ([] if as_strict else ["value"])
