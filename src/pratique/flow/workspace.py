@@ -10,10 +10,10 @@ from pratique.errors import InfrastructureError
 from pratique.flow.people import Community, fold_people
 from pratique.flow.progress import Silent
 from pratique.flow.scratch import scratch_folder
+from pratique.flow.storage import blobs_of, storage_of
 from pratique.journal.journal import Journal
 from pratique.model import predicate
 from pratique.model.clock import Clock, system_clock
-from pratique.store.blobs import BlobStore
 from pratique.trust.authority.init import Authority
 from pratique.trust.statement import Statement, Subject
 from pratique.trust.verify import Verified, verify_bundle
@@ -45,9 +45,15 @@ class Workspace:
     def __init__(self, home: Path, authority: Authority, *, clock: Clock, progress: Progress) -> None:
         self.home = home
         self.authority = authority
-        self.blobs = BlobStore(home / "blobs")
+        storage = storage_of(home)
+        objects = None if storage is None else storage.open()
+        self.blobs = blobs_of(home, objects)
         self.journal = Journal.open(
-            home, log_key=authority.log_key, origin=authority.trust_domain, blobs=self.blobs
+            home,
+            log_key=authority.log_key,
+            origin=authority.trust_domain,
+            blobs=self.blobs,
+            objects=objects,
         )
         self.clock = clock
         self.progress = progress

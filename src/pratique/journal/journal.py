@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 
 from pratique.errors import UsageError
 from pratique.journal.index import EvidenceRef, Index
+from pratique.journal.published import Publisher
 from pratique.journal.tiles import Tiles
 from pratique.journal.writer import BareEntry, Recorded, Writer, admit
 from pratique.store.atomic import LockBusyError, locked
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pratique.journal.check import LogReport
     from pratique.model.digest import Digest
     from pratique.store.blobs import BlobStore
+    from pratique.store.objects import Objects
     from pratique.trust.bundle import Signed
 
 LOCK_WAIT_SECONDS = 60.0
@@ -36,7 +38,15 @@ class Journal:
     Safe to share between threads. Other processes may append to the same home at the same time.
     """
 
-    def __init__(self, home: Path, *, log_key: Ed25519PrivateKey, origin: str, blobs: BlobStore) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        log_key: Ed25519PrivateKey,
+        origin: str,
+        blobs: BlobStore,
+        objects: Objects | None = None,
+    ) -> None:
         folder = home / "journal"
         self.origin = origin
         self.blobs = blobs
@@ -52,9 +62,20 @@ class Journal:
             origin=origin,
             key=log_key,
         )
+        self._publisher = (
+            None if objects is None else Publisher(objects, self.tiles, origin=origin, key=self._public_key)
+        )
 
     @classmethod
-    def open(cls, home: Path, *, log_key: Ed25519PrivateKey, origin: str, blobs: BlobStore) -> Self:
+    def open(
+        cls,
+        home: Path,
+        *,
+        log_key: Ed25519PrivateKey,
+        origin: str,
+        blobs: BlobStore,
+        objects: Objects | None = None,
+    ) -> Self:
         """Open the journal of a state folder; begin one where there is none, recover one that was cut short.
 
         While another process is writing, what it has published so far is opened as it is.
@@ -64,12 +85,13 @@ class Journal:
             log_key: the key that signs checkpoints.
             origin: the log's name in checkpoints, the bare host name of its URL.
             blobs: where bundles are kept.
+            objects: object storage where the log is published too; every append waits for it.
 
         Raises:
             EvidenceInvalidError: the files contradict each other; see `recover`.
             InfrastructureError: the disk refused, or the lock was not free and nothing can be read yet.
         """
-        journal = cls(home, log_key=log_key, origin=origin, blobs=blobs)
+        journal = cls(home, log_key=log_key, origin=origin, blobs=blobs, objects=objects)
         try:
             journal._open()
         except BaseException:
@@ -108,8 +130,8 @@ class Journal:
         Raises:
             MalformedError: a statement that cannot become a bundle or an entry; nothing was appended.
             EvidenceInvalidError: the journal's files contradict each other; nothing was appended.
-            InfrastructureError: lock or disk. If the commit was made, the entries stay, and the next writer
-                completes them.
+            InfrastructureError: lock, disk or object storage. If the commit was made, the entries stay, and
+                the next writer completes and publishes them.
         """
         admitted = [admit(item) for item in signed]
         if not admitted:
@@ -117,7 +139,31 @@ class Journal:
         with locked(self._lock, wait=LOCK_WAIT_SECONDS):
             if not self._writer.is_settled():
                 self._writer.recover()
-            return self._writer.append(admitted)
+            self._push()
+            recorded = self._writer.append(admitted)
+            self._push()
+            return recorded
+
+    def publish(self) -> int:
+        """Bring the object storage in step with the log; give the size that is published there.
+
+        Raises:
+            EvidenceInvalidError: what is there is not of this log, or is ahead of it.
+            InfrastructureError: the service did not answer, or there is none.
+        """
+        if self._publisher is None:
+            raise UsageError(
+                "this journal has no object storage", hint="pratique log store s3://BUCKET/PREFIX"
+            )
+        with locked(self._lock, wait=LOCK_WAIT_SECONDS):
+            if not self._writer.is_settled():
+                self._writer.recover()
+            return self._publisher.push(self._writer.sequencer)
+
+    def _push(self) -> None:
+        """Publish what is not yet: before an append, so that none is made on top of a log that is behind."""
+        if self._publisher is not None:
+            self._publisher.push(self._writer.sequencer)
 
     def recover(self) -> None:
         """Complete what a crash cut short, and render files that are missing, from the sequencer.

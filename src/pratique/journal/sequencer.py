@@ -17,7 +17,7 @@ from pratique.model.digest import Digest
 from pratique.store.sqlite import connect, transaction, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
 SCHEMA_VERSION: Final = 2
@@ -185,6 +185,40 @@ class Sequencer:
                 yield leaf
         if expected < end:
             raise EvidenceInvalidError(f"{self.path} is damaged: entry {expected} is missing")
+
+    def digests(self, start: int, end: int) -> list[Digest]:
+        """Give the bundle digests of entries `start` to `end` (exclusive); none of them may be pending.
+
+        Raises:
+            EvidenceInvalidError: one is missing.
+        """
+        query = "SELECT bundle FROM entries WHERE position >= ? AND position < ? AND bundle IS NOT NULL"
+        with translated(self.path):
+            rows = self._connection.execute(f"{query} ORDER BY position", (start, end)).fetchall()
+        if len(rows) != end - start:
+            raise EvidenceInvalidError(
+                f"{self.path}: an entry from {start} to {end - 1} has no bundle yet",
+                hint="pratique log repair",
+            )
+        return [Digest(bundle.hex()) for (bundle,) in rows]
+
+    def restore(self, head: Head, entries: Iterable[tuple[bytes, Digest]]) -> None:
+        """Begin with a log that was published elsewhere: its head, and each entry with its bundle's digest.
+
+        Raises:
+            InfrastructureError: this log has entries of its own.
+        """
+        rows = (
+            (position, leaf, head.size, bytes.fromhex(digest.hex))
+            for position, (leaf, digest) in enumerate(entries)
+        )
+        with transaction(self._connection, self.path):
+            if self._connection.execute("SELECT count(*) FROM heads").fetchone() != (0,):
+                raise InfrastructureError(f"{self.path} has a log already; nothing was restored")
+            self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, NULL, ?)", rows)
+            self._connection.execute(
+                "INSERT INTO heads VALUES (?, ?, ?)", (head.size, head.root, head.checkpoint)
+            )
 
     def bundles(self) -> Iterator[tuple[int, bytes, Digest | None]]:
         """Give (position, leaf, bundle digest) of every entry; the digest is None while it is pending."""

@@ -80,7 +80,7 @@ class Tiles:
         Raises:
             EvidenceInvalidError: it is missing, or of the wrong length.
         """
-        data = self._read(tile)
+        data = self.read(tile)
         if len(data) < tile.width * HASH_BYTES or len(data) % HASH_BYTES:
             raise EvidenceInvalidError(
                 f"{self.path(tile)} is damaged: {len(data)} bytes for {tile.width} hashes", hint=_REPAIR
@@ -93,7 +93,7 @@ class Tiles:
         Raises:
             EvidenceInvalidError: it is missing, damaged, or holds too few entries.
         """
-        found = decode_entries(self._read(tile), what=str(self.path(tile)))
+        found = decode_entries(self.read(tile), what=str(self.path(tile)))
         if len(found) < tile.width:
             raise EvidenceInvalidError(
                 f"{self.path(tile)} is damaged: {len(found)} entries of {tile.width}", hint=_REPAIR
@@ -141,8 +141,13 @@ class Tiles:
         if folder.is_dir():
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _read(self, tile: Tile) -> bytes:
-        """Read a tile's file, or the full one's in place of a partial one that is gone."""
+    def read(self, tile: Tile) -> bytes:
+        """Read a tile's file, or the full one's in place of a partial one that is gone.
+
+        Raises:
+            EvidenceInvalidError: it is missing.
+            InfrastructureError: it cannot be read.
+        """
         for candidate in (tile, tile.full):
             try:
                 return self.path(candidate).read_bytes()

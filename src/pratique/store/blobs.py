@@ -30,7 +30,7 @@ from pratique.store.atomic import (
 from pratique.store.packed import PackedBlobs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -120,20 +120,28 @@ class BlobStore:
         Raises:
             InfrastructureError: it cannot be read or stored.
         """
+        try:
+            with source.open("rb") as stream:
+                return self._put_chunks(iter(lambda: stream.read(_CHUNK), b""))
+        except OSError as error:
+            raise InfrastructureError(f"cannot store {source}: {error.strerror}") from error
+
+    def _put_chunks(self, chunks: Iterable[bytes], expected: Digest | None = None) -> Digest:
+        """Store what comes in pieces, durably, if it has the digest expected."""
         self._clean_once()
         with locked(self._lock, shared=True):
+            make_folder(self._scratch)
             temporary = temporary_name(self._scratch)
             try:
-                make_folder(self._scratch)
-                digest = _copy(source, temporary)
+                digest = _write(chunks, temporary)
+                if expected is not None and not digest.matches(expected):
+                    raise EvidenceInvalidError(f"blob {expected} has bytes of {digest}")
                 target = self.path(digest)
                 if not self._is_intact_file(digest):
                     make_folder(target.parent)
                     sync_paths([temporary])
                     temporary.replace(target)
                 sync_paths([target.parent])
-            except OSError as error:
-                raise InfrastructureError(f"cannot store {source}: {error.strerror}") from error
             finally:
                 temporary.unlink(missing_ok=True)
         return digest
@@ -201,11 +209,11 @@ class BlobStore:
 
     def _is_intact_file(self, digest: Digest) -> bool:
         """Say whether the blob's own file has the right bytes; a damaged one is written again by a put."""
-        if not self.path(digest).is_file():
-            return False
+        path = self.path(digest)
         try:
-            self.open(digest).close()
-        except EvidenceInvalidError:
+            with path.open("rb") as stream:
+                _verify(stream, digest, path)
+        except (FileNotFoundError, EvidenceInvalidError):
             return False
         return True
 
@@ -230,11 +238,11 @@ def _verify(stream: BinaryIO, digest: Digest, path: Path) -> None:
         )
 
 
-def _copy(source: Path, target: Path) -> Digest:
+def _write(chunks: Iterable[bytes], target: Path) -> Digest:
     hasher = hashlib.sha256()
     handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, _MODE)
-    with os.fdopen(handle, "wb") as output, source.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
+    with os.fdopen(handle, "wb") as output:
+        for chunk in chunks:
             hasher.update(chunk)
             output.write(chunk)
     return Digest(hasher.hexdigest())

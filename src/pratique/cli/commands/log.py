@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from pratique.cli.commands.log_storage import fetch, push, restore, store
 from pratique.cli.session import Session, given_digest, read_bounded, session_options
 from pratique.errors import MalformedError
 from pratique.model.clock import format_time, system_clock
@@ -205,3 +206,7 @@ def follow(
     session.emit(
         body, lambda: click.echo(f"{found.head.origin}: {found.head.size} entries, {new} new; all as signed")
     )
+
+
+for _storage_command in (store, push, fetch, restore):
+    command.add_command(_storage_command)
