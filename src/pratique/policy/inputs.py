@@ -43,10 +43,17 @@ def attestations_input(gate_input: GateInput, assessment: Assessment) -> dict[st
     }
 
 
+def nanoseconds(gate_input: GateInput) -> float:
+    """Give the effective time as Rego's functions do, in nanoseconds since 1970.
+
+    A float, as the number is too large for an integer of canonical JSON; of whole seconds it is exact.
+    """
+    return float(int(gate_input.effective_time.timestamp()) * _NANOSECONDS)
+
+
 def conforma_config(gate_input: GateInput) -> dict[str, Any]:
-    """Give what Conforma's rules find below `data.config`: the effective time in nanoseconds."""
-    seconds = int(gate_input.effective_time.timestamp())
-    return {"policy": {"when_ns": seconds * _NANOSECONDS}}
+    """Give what Conforma's rules find below `data.config`."""
+    return {"policy": {"when_ns": nanoseconds(gate_input)}}
 
 
 def _statement(item: Evidence) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import msgspec
 from pratique.policy.decision import Finding, Status
 from pratique.policy.engine.port import Answer, Engine, EngineError, Module
 from pratique.policy.findings import Judgement, source_findings
-from pratique.policy.inputs import attestations_input, conforma_config, evidence_input
+from pratique.policy.inputs import attestations_input, conforma_config, evidence_input, nanoseconds
 from pratique.policy.language.chains import ROOT, answer_calls
 from pratique.policy.language.selection import criteria
 from pratique.policy.rule_data import rule_data_table
@@ -118,7 +118,10 @@ def source_data(source: Source, bundle: PolicyBundle, gate_input: GateInput) -> 
 def _evaluate(
     source: Source, bundle: PolicyBundle, gate_input: GateInput, assessment: Assessment, engine: Engine
 ) -> Answer:
-    modules, answers = answer_calls(source.modules, source.outlines)
+    modules = source.modules
+    answers: dict[str, Any] = {}
+    if not source.main:
+        modules, answers = answer_calls(source.modules, source.outlines, nanoseconds(gate_input))
     data = source_data(source, bundle, gate_input) | ({ROOT: answers} if answers else {})
     shape = attestations_input if source.input == "attestations" else evidence_input
     return engine.evaluate(

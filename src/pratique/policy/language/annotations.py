@@ -25,7 +25,10 @@ _TOKEN = re.compile(_QUOTED.pattern + r"|[{}\[\]()]")
 _PACKAGE = re.compile(r"^package[ \t]+([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)[ \t]*(?:#.*)?$", re.MULTILINE)
 _STATEMENT = re.compile(r"(?:default[ \t]+)?([A-Za-z_]\w*)")
 _MARK = re.compile(r"#[ \t]*METADATA[ \t\r]*\Z")
-_CALL = re.compile(r"(?<![\w.])rego[ \t]*\.[ \t]*metadata[ \t]*\.[ \t]*(chain|rule)[ \t]*\([ \t]*\)")
+_CALL = re.compile(
+    r"(?<![\w.])(?:rego[ \t]*\.[ \t]*metadata[ \t]*\.[ \t]*(chain|rule)|time[ \t]*\.[ \t]*(now_ns))"
+    r"[ \t]*\([ \t]*\)"
+)
 _HEAD = re.compile(r"^[A-Za-z_]", re.MULTILINE)
 _TOP: Final = {
     "scope",
@@ -75,7 +78,8 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
         package: what the package clause names, dotted.
         blocks: in order.
         heads: offset and name of each top-level statement that could be a rule, in order.
-        calls: offset, length and name (`chain` or `rule`) of each call of `rego.metadata`.
+        calls: offset, length and name of each call that is answered before evaluation: `rego.metadata.chain`,
+            `rego.metadata.rule`, `time.now_ns`.
     """
 
     file: str
@@ -123,7 +127,7 @@ def outline(file: str, source: str) -> Outline:
         package=packages[0],
         blocks=tuple(_blocks(file, _without(source, comments=False), bare)),
         heads=heads,
-        calls=tuple((match.start(), len(match[0]), match[1]) for match in _CALL.finditer(bare)),
+        calls=tuple((match.start(), len(match[0]), match[1] or match[2]) for match in _CALL.finditer(bare)),
     )
 
 

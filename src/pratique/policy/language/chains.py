@@ -1,8 +1,9 @@
-"""`rego.metadata.chain()` and `rego.metadata.rule()`, answered before evaluation.
+"""`rego.metadata.chain()`, `rego.metadata.rule()` and `time.now_ns()`, answered before evaluation.
 
-OPA's compiler puts the annotations in place of these calls, since they are known by then; so is this done
+OPA's compiler puts the annotations in place of the first two, since they are known by then; so is this done
 here, for engines that have no such functions. A call becomes a reference to data that holds the answer.
-Conforma's rules make their results this way: `metadata.result_helper(rego.metadata.chain(), […])`.
+Conforma's rules make their results this way: `metadata.result_helper(rego.metadata.chain(), […])`. There is
+no clock in policy: now is the effective time.
 
 A chain is OPA's: one entry for the rule, then one for each block that speaks of it, nearest first, with
 `path` and, where there are any, `annotations`.
@@ -19,16 +20,22 @@ if TYPE_CHECKING:
 
     from pratique.policy.language.annotations import Block, Outline
 
-ROOT: Final = "rego_metadata__"
+ROOT: Final = "answered__"
 
 
 def answer_calls(
-    modules: Mapping[str, str], outlines: Sequence[Outline]
+    modules: Mapping[str, str], outlines: Sequence[Outline], now: float
 ) -> tuple[dict[str, str], dict[str, Any]]:
     """Replace the calls in all modules, and give the data that the replacements refer to.
 
+    Args:
+        modules: by name.
+        outlines: of the same.
+        now: the effective time, in nanoseconds since 1970.
+
     Returns:
-        The modules by name, and `{chain: {n: chain}, rule: {n: annotations}}`, empty where nothing calls.
+        The modules by name, and `{chain: {n: chain}, rule: {n: annotations}, now_ns: {n: now}}`, empty where
+        nothing calls.
     """
     everything = [(item.package, block) for item in outlines for block in item.blocks]
     answered = dict(modules)
@@ -37,10 +44,10 @@ def answer_calls(
         source = answered[item.file]
         for offset, length, name in reversed(item.calls):
             chain = _chain(item, offset, everything)
-            answer = chain if name == "chain" else chain[0].get("annotations", {})
+            answers = {"chain": chain, "rule": chain[0].get("annotations", {}), "now_ns": now}
             group = data.setdefault(name, {})
-            key = next((key for key, known in group.items() if known == answer), str(len(group)))
-            group[key] = answer
+            key = next((key for key, known in group.items() if known == answers[name]), str(len(group)))
+            group[key] = answers[name]
             source = f'{source[:offset]}data.{ROOT}.{name}["{key}"]{source[offset + length :]}'
         answered[item.file] = source
     return answered, data
