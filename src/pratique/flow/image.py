@@ -11,20 +11,25 @@ import msgspec
 from pratique.errors import UsageError
 from pratique.flow.progress import Outcome
 from pratique.image.assemble import Base, assemble
+from pratique.image.check.result import check_predicate
 from pratique.image.check.run import check_image, is_refused
 from pratique.image.layout import Layout
 from pratique.image.source import Source
 from pratique.model.digest import parse_digest
 from pratique.model.finding import Finding, Result
+from pratique.model.predicate import TEST_RESULT
+from pratique.trust.statement import Subject
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pratique.flow.progress import Progress
+    from pratique.flow.workspace import Workspace
     from pratique.image.assemble import Assembled, Recipe
     from pratique.image.descriptor import Descriptor, Platform
     from pratique.image.manifest import ImageConfig, Manifest
     from pratique.model.clock import Clock
+    from pratique.model.digest import Digest
 
 DEFAULT_TARGET = "/app"
 _AT = re.compile(r"(.+)@(sha256:[0-9a-f]+)\Z")
@@ -121,6 +126,28 @@ def check(
     findings = check_image(layout, descriptor, clock())
     progress.end(Outcome.REFUSED if is_refused(findings) else Outcome.DONE, summary_line(findings))
     return descriptor, findings
+
+
+def attest_check(
+    workspace: Workspace, reference: str, image: Descriptor, findings: Sequence[Finding]
+) -> Digest:
+    """Sign what a check came to, as the scanner, and journal it about the image's manifest.
+
+    Args:
+        workspace: the state directory.
+        reference: how the image was named.
+        image: its manifest's descriptor, as `check` gave it.
+        findings: what `check` gave.
+
+    Returns:
+        The evidence digest.
+    """
+    folder = Path(reference.partition("@")[0])
+    layout = Layout(folder)
+    manifest = layout.manifest(image)
+    names = layout.config(manifest).labels | manifest.annotations
+    subject = Subject(folder.resolve().name, image.digest.digest_set)
+    return workspace.record("scanner", TEST_RESULT, check_predicate(findings, names), [subject]).digest
 
 
 def summary(findings: Sequence[Finding]) -> dict[str, int]:

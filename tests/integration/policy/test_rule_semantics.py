@@ -9,6 +9,8 @@ import policy_scenario as s
 import pytest
 import rule_scenario as r
 
+from pratique.image.check.result import check_predicate
+from pratique.model.finding import Finding, Result, Severity
 from pratique.policy.decision import Status
 from pratique.policy.gate import evaluate
 from pratique.policy.shipped import PROFILES, shipped_bundle
@@ -151,6 +153,32 @@ def test_a_window_is_a_day_of_the_week_and_a_time(at: datetime, *, is_open: bool
     decision = r.decide(at=at)
     if at >= s.NOW:
         assert ("windows.open" in r.findings(decision)) is not is_open
+
+
+def seen(name: str, result: Result, severity: Severity) -> Finding:
+    return Finding(id=name, result=result, severity=severity, title=f"about {name}")
+
+
+@pytest.mark.parametrize(
+    ("findings", "result", "codes"),
+    [
+        ([("IMG-CFG-01", Result.PASS, Severity.HIGH)], "PASSED", set()),
+        ([("IMG-CFG-01", Result.NOT_APPLICABLE, Severity.HIGH)], "PASSED", set()),
+        ([("IMG-CFG-01", Result.FAIL, Severity.HIGH)], "FAILED", {"image.hardened"}),
+        ([("IMG-CFG-02", Result.FAIL, Severity.LOW)], "WARNED", {"checks.warned"}),
+        ([("IMG-CFG-02", Result.UNKNOWN, Severity.HIGH)], "WARNED", {"image.known", "checks.warned"}),
+        ([("IMG-SEC-01", Result.FAIL, Severity.CRITICAL)], "FAILED", {"secrets.none"}),
+        ([("IMG-ORI-04", Result.FAIL, Severity.MEDIUM)], "WARNED", {"image.base", "checks.warned"}),
+    ],
+)
+def test_what_an_image_check_says_is_what_the_rules_read(
+    findings: list[tuple[str, Result, Severity]], result: str, codes: set[str]
+) -> None:
+    keys = "org.opencontainers.image.base."
+    names = {f"{keys}name": "registry.example/base:12", f"{keys}digest": f"sha256:{'a' * 64}"}
+    predicate = check_predicate([seen(*one) for one in findings], names)
+    assert predicate["result"] == result
+    assert set(r.findings(r.decide({"image": predicate}))) == codes
 
 
 def test_starter_passes_with_three_kinds_of_evidence_and_says_what_else_is_wrong() -> None:

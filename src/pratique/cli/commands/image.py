@@ -100,8 +100,9 @@ def build(
 @click.argument("image", metavar="LAYOUT[@DIGEST]")
 @_platform_option
 @click.option("-v", "--verbose", is_flag=True, help="Show the rules that pass or do not apply, too.")
+@click.option("--attest", is_flag=True, help="Sign the result and journal it, as evidence for policy.")
 @session_options
-def check(session: Session, *, image: str, platform: str | None, verbose: bool) -> int:
+def check(session: Session, *, image: str, platform: str | None, verbose: bool, attest: bool) -> int:
     """Check an image's configuration, history and layers by every rule.
 
     Nothing is unpacked, and nothing runs. Ends with 1 if a critical or high rule failed, else with 3 if
@@ -109,12 +110,13 @@ def check(session: Session, *, image: str, platform: str | None, verbose: bool) 
     """
     import msgspec  # noqa: PLC0415 - for commands that work
 
-    from pratique.flow.image import check as check_image  # noqa: PLC0415
-    from pratique.flow.image import summary  # noqa: PLC0415
+    from pratique.flow import image as images  # noqa: PLC0415
     from pratique.image.check.run import is_refused, is_unknown  # noqa: PLC0415
     from pratique.model.clock import system_clock  # noqa: PLC0415
 
-    descriptor, findings = check_image(image, _platform(platform), system_clock, session.progress)
+    workspace = session.workspace() if attest else None  # first, so that nothing is checked in vain
+    descriptor, findings = images.check(image, _platform(platform), system_clock, session.progress)
+    evidence = images.attest_check(workspace, image, descriptor, findings) if workspace else None
 
     def human() -> None:
         for finding in findings:
@@ -125,11 +127,14 @@ def check(session: Session, *, image: str, platform: str | None, verbose: bool) 
                     click.echo(f"{'':<35}{': '.join(filter(None, (finding.location, finding.detail)))}")
                 if finding.fix:
                     click.echo(f"{'':<35}fix: {finding.fix}")
+        if evidence:
+            click.echo(f"journalled test-result about {descriptor.digest} as {evidence}")
 
     body = {
         "image": str(descriptor.digest),
         "findings": [msgspec.to_builtins(finding) for finding in findings],
-        "summary": summary(findings),
+        "summary": images.summary(findings),
+        **({"evidence": str(evidence)} if evidence else {}),
     }
     session.emit(body, human)
     if is_refused(findings):
