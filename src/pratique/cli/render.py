@@ -30,7 +30,7 @@ def deployed_lines(deployed: Deployed) -> Iterator[str]:
 
 def obstacle_lines(decided: Decided) -> Iterator[str]:
     """Say what stands in the way, and for each obstacle the cure."""
-    from pratique.policy.explain import explain  # noqa: PLC0415 - only refusals pay for it
+    from pratique.policy.explain.words import explain  # noqa: PLC0415 - only refusals pay for it
 
     explanation = explain(decided.decision)
     if decided.note:
@@ -51,7 +51,7 @@ def obstacle_lines(decided: Decided) -> Iterator[str]:
 
 def waived_lines(decided: Decided) -> Iterator[str]:
     """Say what people accept for a while, who, until when and why: waived is never hidden."""
-    from pratique.policy.explain import explain  # noqa: PLC0415 - as above
+    from pratique.policy.explain.words import explain  # noqa: PLC0415 - as above
 
     for waived in explain(decided.decision).waived:
         yield f"  {click.style('~', fg='yellow')} {click.style(waived.code, bold=True)} is waived"

@@ -70,8 +70,10 @@ def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
     outcome = Outcome.REUSED if standing else Outcome.DONE
     if not gated.decision.allowed:
         outcome = Outcome.REFUSED
-    workspace.progress.end(outcome, verdict_line(gated.decision))
-    notes = (_changed_since(workspace, project, artifact, gathered), policy_notice(workspace, project))
+    notice = policy_notice(workspace, project)
+    line = verdict_line(gated.decision)
+    workspace.progress.end(outcome, f"{line}; {notice}" if notice else line)
+    notes = (_changed_since(workspace, project, artifact, gathered), notice)
     return Decided(decided, gated.decision, gathered, "; ".join(note for note in notes if note))
 
 

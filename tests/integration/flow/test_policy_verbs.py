@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.sandbox, pytest.mark.slow]
 def test_a_rule_is_tried_on_the_past_and_then_pinned_as_a_bundle(released: Project, tmp_path: Path) -> None:
     before = released.ask("log", "list")
     released.run("policy", "init", "policy")
-    assert "3 passed, 0 failed" in released.run("policy", "test", "policy")
+    assert "4 passed, 0 failed" in released.run("policy", "test", "policy")
 
     same = released.ask("policy", "diff", "current", "current")
     assert same["policy"] == []
@@ -27,7 +27,7 @@ def test_a_rule_is_tried_on_the_past_and_then_pinned_as_a_bundle(released: Proje
 
     # The rule looks and finds nothing; with a stricter shipped setting, another one fires.
     tried = released.ask("policy", "eval", "policy", "--save", tmp_path / "saved.json")
-    assert {item["code"]: item["status"] for item in tried["results"]}["licences.refused"] == "success"
+    assert {item["code"]: item["status"] for item in tried["results"]}["components.unwanted"] == "success"
     saved = ["policy", "eval", "policy", "--input", tmp_path / "saved.json"]
     for stricter, code in (
         (["--data", "vulns.max_database_age_days=1"], "vulns.database-age"),
@@ -38,10 +38,10 @@ def test_a_rule_is_tried_on_the_past_and_then_pinned_as_a_bundle(released: Proje
 
     found = released.ask("policy", "diff", "shipped:standard", "policy")
     assert {(item["part"], item["name"]) for item in found["policy"]} == {
-        ("rule", "licences.refused"),
-        ("module", "project/licences.rego"),
+        ("rule", "components.unwanted"),
+        ("module", "project/components.rego"),
         ("data", "custom"),
-        ("data", "custom.refused_licences"),
+        ("data", "custom.unwanted"),
     }
     assert released.ask("log", "list") == before  # nothing of all this was journalled
 
@@ -71,7 +71,9 @@ signer = "{made["signer"]}"
         "digest"
     ]["sha256"] == made["policy"].removeprefix("sha256:")
     gated = released.ask("gate", expect=1)
-    assert {item["code"] for item in gated["results"] if item["status"] == "success"} >= {"licences.refused"}
+    assert {item["code"] for item in gated["results"] if item["status"] == "success"} >= {
+        "components.unwanted"
+    }
 
     released.write("pratique.toml", text[:start] + pinned.replace("administrator", "builder") + text[end:])
     assert "must sign" in released.run("gate", expect=4)
@@ -86,20 +88,20 @@ signer = "{made["signer"]}"
 
 def test_an_example_beside_the_rules_is_a_test(released: Project) -> None:
     released.run("policy", "init", "policy")
-    saved = released.folder / "policy" / "licences.refused.pass.json"
+    saved = released.folder / "policy" / "components.unwanted.pass.json"
     released.run("policy", "eval", "policy", "--save", saved)
     document = json.loads(saved.read_text())
     for item in document["evidence"]:
         if item["predicate_type"] == "https://cyclonedx.org/bom":
             item["predicate"]["components"] = [
-                {"type": "library", "name": "x", "licenses": [{"license": {"id": "SSPL-1.0"}}]}
+                {"type": "library", "name": "left-pad", "purl": "pkg:npm/left-pad@1.0.0"}
             ]
-    worse = saved.with_name("licences.refused.sspl.deny.json")
+    worse = saved.with_name("components.unwanted.left-pad.deny.json")
     worse.write_text(json.dumps(document))
-    assert "5 passed" in released.run("policy", "test", "policy")
-    worse.rename(worse.with_name("licences.refused.sspl.pass.json"))
+    assert "6 passed" in released.run("policy", "test", "policy")
+    worse.rename(worse.with_name("components.unwanted.left-pad.pass.json"))
     said = released.run("policy", "test", "policy", expect=1)
-    assert "licences.refused came to violation" in said
-    assert "4 passed, 1 failed" in said
+    assert "components.unwanted came to violation" in said
+    assert "5 passed, 1 failed" in said
     saved.rename(saved.with_name("nothing.known.pass.json"))
     assert "no code that a rule" in released.run("policy", "test", "policy", expect=3)

@@ -12,7 +12,7 @@ from pratique.errors import EvidenceInvalidError, MalformedError
 from pratique.policy.decision import Decision, Status, parse_decision
 from pratique.policy.engine.port import EngineError
 from pratique.policy.evidence import Rejected, parse_input
-from pratique.policy.explain import explain, render
+from pratique.policy.explain.words import explain, render
 from pratique.policy.gate import differences, evaluate, replay
 from pratique.policy.shipped import shipped_bundle
 from pratique.policy.vsa import Verifier, vsa_predicate

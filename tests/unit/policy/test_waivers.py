@@ -17,7 +17,7 @@ from pratique.model.predicate import WAIVER
 from pratique.policy.bundle import PolicyBundle, make_bundle
 from pratique.policy.decision import Decision, Status, parse_decision
 from pratique.policy.evidence import Rejected
-from pratique.policy.explain import explain, render
+from pratique.policy.explain.words import explain, render
 from pratique.policy.gate import evaluate, replay
 from pratique.policy.shipped import shipped_bundle
 from pratique.policy.trust_file import requirements_table

@@ -53,8 +53,8 @@ def evaluate(
     from pratique.flow.policy_source import policy_meant  # noqa: PLC0415
     from pratique.model.clock import parse_time  # noqa: PLC0415
     from pratique.model.strict_json import parse_json_object  # noqa: PLC0415
-    from pratique.policy.explain import explain as explained  # noqa: PLC0415
-    from pratique.policy.explain import render  # noqa: PLC0415
+    from pratique.policy.explain.words import explain as explained  # noqa: PLC0415
+    from pratique.policy.explain.words import render  # noqa: PLC0415
     from pratique.store.atomic import write_atomic  # noqa: PLC0415
 
     around = surroundings(session)

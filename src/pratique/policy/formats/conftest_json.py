@@ -6,7 +6,7 @@ from typing import Any
 
 from pratique.model.strict_json import canonical_json
 from pratique.policy.decision import Decision, Finding, Status
-from pratique.policy.explain import waived_lines
+from pratique.policy.explain.words import waived_lines
 
 _LISTS = {
     "failures": (Status.VIOLATION, Status.ERROR),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from pratique.policy.decision import Decision, Finding, Status
-from pratique.policy.explain import waived_lines
+from pratique.policy.explain.words import waived_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

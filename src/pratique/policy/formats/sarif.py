@@ -10,7 +10,7 @@ from pratique.model.finding import Result, Severity
 from pratique.model.sarif import Rule, sarif_log
 from pratique.model.strict_json import canonical_json
 from pratique.policy.decision import Decision, Finding, Status
-from pratique.policy.explain import waived_lines
+from pratique.policy.explain.words import waived_lines
 
 _SHOWN = (Status.VIOLATION, Status.ERROR, Status.WAIVED, Status.WARNING)
 

@@ -2,7 +2,7 @@
 
 An example is an input document of a decision (`policy eval --save` writes one). `CODE.deny.json` expects the
 rule of that code to fire on it, `CODE.pass.json` to look and stay silent; between code and ending may be a
-label, as in `licences.refused.gpl.deny.json`.
+label, as in `components.unwanted.left-pad.deny.json`.
 """
 
 from __future__ import annotations

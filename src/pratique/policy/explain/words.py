@@ -27,6 +27,8 @@ class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
             not count.
         cures: what to do, without repetition.
         waived_by: who accepts it for now: `<person> until <when>: <why>`.
+        because: conditions behind it, each as `<file>:<line>: <text> (<held, or not met>)`.
+        tried: changes to the very input under which it would be gone, and what would be left.
     """
 
     code: str
@@ -36,6 +38,8 @@ class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
     looked_at: tuple[str, ...]
     cures: tuple[str, ...]
     waived_by: tuple[str, ...] = ()
+    because: tuple[str, ...] = ()
+    tried: tuple[str, ...] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,6 +53,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         passed: codes that succeeded.
         skipped: `<code>: <why>`.
         next_commands: the fewest commands that make all evidence owed, in the order of the pipeline.
+        together: one change for each obstacle, all tried at once; empty where nothing was.
     """
 
     verdict: str
@@ -58,6 +63,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     passed: tuple[str, ...]
     skipped: tuple[str, ...]
     next_commands: tuple[str, ...]
+    together: str = ""
 
 
 def explain(decision: Decision) -> Explanation:
@@ -89,13 +95,31 @@ def render(explanation: Explanation) -> str:
             lines += ["", f"{word}: {obstacle.code} ({obstacle.severity}): {obstacle.title}"]
             lines += [f"  seen:      {text}" for text in obstacle.seen]
             lines += [f"  looked at: {text}" for text in obstacle.looked_at]
+            lines += [f"  because:   {text}" for text in obstacle.because]
             lines += [f"  cure:      {text}" for text in obstacle.cures]
+            lines += [f"  tried:     {text}" for text in obstacle.tried]
             lines += [f"  by:        {text}" for text in obstacle.waived_by]
     if explanation.passed:
         lines += ["", f"passed: {', '.join(explanation.passed)}"]
     lines += [f"skipped: {text}" for text in explanation.skipped]
+    if explanation.together:
+        lines += ["", f"tried together: {explanation.together}"]
     if explanation.next_commands:
         lines += ["", f"next: {' && '.join(explanation.next_commands)}"]
+    return "\n".join(lines) + "\n"
+
+
+def rule_by_rule(decision: Decision) -> tuple[Obstacle, ...]:
+    """Say of each code that passed or was skipped what it stands for, and what was looked at."""
+    return _obstacles(decision, Status.SUCCESS, Status.SKIPPED)
+
+
+def render_rule(decision: Decision, rule: Obstacle) -> str:
+    """Write one rule that passed or was skipped as plain text."""
+    status = next(result.status.value for result in decision.results if result.code == rule.code)
+    lines = [f"{status}: {rule.code} ({rule.severity}): {rule.title}"]
+    lines += [f"  seen:      {text}" for text in rule.seen if text]
+    lines += [f"  looked at: {text}" for text in rule.looked_at]
     return "\n".join(lines) + "\n"
 
 
