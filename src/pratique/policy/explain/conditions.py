@@ -7,6 +7,7 @@ the furthest any of them came. A rule that states the bad case itself shows its 
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,9 +30,8 @@ if TYPE_CHECKING:
 _PROBE: Final = "pratique_explain_test.rego"
 _INPUT: Final = "pratique_explain_input"
 _NOT: Final = re.compile(r"\bnot[ \t]+([A-Za-z_]\w*)")
-_NO_CONDITION: Final = re.compile(
-    r"[}\]),]*\Z|some\b|every\b|import\b|finding\b|[A-Za-z_]\w*[ \t]*:=|.*contains\b.*\bif\b"
-)
+_FINDING: Final = re.compile(r"\s*finding[ \t]*:=")
+_NO_CONDITION: Final = re.compile(r"\s*(?:some\b|every\b|[A-Za-z_]\w*[ \t]*:=|[A-Za-z_]\w*[ \t]+contains\b)")
 _SHOWN: Final = 3
 
 
@@ -81,9 +81,8 @@ def failed_conditions(
     ]
     if stopped:
         return tuple(_condition(info.file, number, source, held=False) for number in stopped[:_SHOWN])
-    held = [
-        number for number in body if number in reached and not _NO_CONDITION.match(source[number - 1].strip())
-    ]
+    stated = itertools.takewhile(lambda number: not _FINDING.match(source[number - 1]), body)
+    held = [number for number in stated if number in reached and not _NO_CONDITION.match(source[number - 1])]
     return tuple(_condition(info.file, number, source, held=True) for number in held[:_SHOWN])
 
 
