@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from pratique.trust.bundle import parse_log_entry
+from pratique.trust.identity import Identity
+from pratique.trust.merkle import leaf_hash, verify_inclusion
+from pratique.trust.note import verify_checkpoint
+
+if TYPE_CHECKING:
+    from serving_desk import Desk
+
+LOG = ("POST", "/api/v2/log/entries")
+TILE = ("GET", "/api/v2/tile/{name:path}")
+
+
+def b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def request(desk: Desk, data: bytes = b"data", **change: Any) -> dict[str, Any]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = desk.service.authority.issue(
+        Identity("certificate", "https://ci.example.org/app", "https://issuer.example.org"), key.public_key()
+    )
+    digest = hashlib.sha256(data).digest()
+    signature = key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256())))
+    verifier = {"x509Certificate": {"rawBytes": b64(certificate)}, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
+    spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    if change.pop("bare_key", False):
+        verifier = {"publicKey": {"rawBytes": b64(spki)}, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
+    verifier |= change.pop("verifier", {})
+    wanted = {"digest": b64(digest), "signature": {"content": b64(signature), "verifier": verifier}}
+    return {"hashedRekordRequestV002": {**wanted, **change}}
+
+
+def test_an_entry_is_proven_in_the_answer(desk: Desk) -> None:
+    for number in range(3):
+        reply = desk.call(*LOG, request(desk, b"%d" % number))
+        assert reply.status == 201
+    proof = parse_log_entry(reply.body)
+    assert proof.index == 2
+    authority = desk.service.authority
+    head = verify_checkpoint(proof.checkpoint, "log.example.org", authority.log_key.public_key())
+    verify_inclusion(leaf_hash(proof.entry_body), 2, head.size, proof.hashes, head.root)
+    data = json.loads(proof.entry_body)["spec"]["hashedRekordV002"]["data"]
+    assert data == {"algorithm": "SHA2_256", "digest": b64(hashlib.sha256(b"2").digest())}
+    assert json.loads(reply.body)["kindVersion"] == {"kind": "hashedrekord", "version": "0.0.2"}
+
+
+def test_the_log_is_readable_as_tiles(desk: Desk) -> None:
+    desk.call(*LOG, request(desk))
+    checkpoint = desk.call("GET", "/api/v2/checkpoint").body.decode()
+    assert checkpoint.startswith("log.example.org\n1\n")
+    entries = desk.call(*TILE, name="entries/000.p/1").body
+    hashed = desk.call(*TILE, name="0/000.p/1").body
+    assert leaf_hash(entries[2:]) == hashed
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["0/001", "0/../../checkpoint", "../sequencer.sqlite", "0/000.p/256", "0/000.p/0", "0/0000", "entries",
+     "64/000", "0/x1/000", "0/000.p/1/..", "0//000", "", "0/%2e%2e/000"],
+)  # fmt: skip
+def test_there_is_no_such_tile(desk: Desk, name: str) -> None:
+    assert desk.refusal(*TILE, name=name).status == 404
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"digest": b64(hashlib.sha256(b"other").digest())},
+        {"digest": b64(b"short")},
+        {"digest": None},
+        {"signature": None},
+        {"verifier": {"keyDetails": "PKIX_ECDSA_P384_SHA_384"}},
+        {"verifier": {"keyDetails": None}},
+        {"verifier": {"x509Certificate": {"rawBytes": "AAAA"}}},
+        {"verifier": {"publicKey": {"rawBytes": "AAAA"}}},
+    ],
+)
+def test_what_is_not_logged(desk: Desk, change: dict[str, Any]) -> None:
+    assert desk.refusal(*LOG, request(desk, **change)).status == 400
+    assert desk.service.journal.head().size == 0
+
+
+def test_requests_of_another_kind(desk: Desk) -> None:
+    for body in ({}, {"hashed_rekord_request_v002": {}}, {"hashedRekordRequestV002": 1}):
+        assert desk.refusal(*LOG, body).status == 400
+
+
+def test_a_key_from_elsewhere_is_not_logged_unless_configured(desk: Desk) -> None:
+    error = desk.refusal(*LOG, request(desk, bare_key=True))
+    assert (error.status, error.reason) == (403, "signer-foreign")
+
+
+class TestAnyone:
+    @pytest.fixture
+    def configuration(self) -> dict[str, Any]:
+        return {"plain": True, "log": {"accept": "any"}}
+
+    def test_a_key_from_elsewhere(self, desk: Desk) -> None:
+        assert desk.call(*LOG, request(desk, bare_key=True)).status == 201
