@@ -118,6 +118,24 @@ def verify_signature(public: PublicKey, signature: bytes, data: bytes, *, what: 
         raise SignatureInvalidError(f"{what} does not verify") from error
 
 
+def verify_hashed(public: PublicKey, signature: bytes, data: bytes, algorithm: str, *, what: str) -> None:
+    """Verify an ECDSA or PKCS#1 v1.5 signature over data with the digest that is named beside it.
+
+    Raises:
+        SignatureInvalidError: it does not hold.
+    """
+    key = public.key
+    try:
+        if isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, data, ec.ECDSA(_HASHES[algorithm]))
+        elif isinstance(key, rsa.RSAPublicKey):
+            key.verify(signature, data, padding.PKCS1v15(), _HASHES[algorithm])
+        else:
+            raise SignatureInvalidError(f"{what} is by a key of another kind")
+    except InvalidSignature as error:
+        raise SignatureInvalidError(f"{what} does not verify") from error
+
+
 def verify_digest(public: PublicKey, signature: bytes, algorithm: str, digest: bytes, *, what: str) -> None:
     """Verify a signature over data that is known by its digest alone.
 

@@ -143,6 +143,25 @@ class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
         return self.certificates[0]
 
     @cached_property
+    def timestamp_key(self) -> PublicKey:
+        """The key of a timestamp authority, whose certificate is for that alone; checked once.
+
+        Raises:
+            MalformedError: see `issuing_certificate`.
+            SignatureInvalidError: likewise, or another purpose.
+        """
+        from pratique.trust.timestamp import check_timestamp_certificate  # noqa: PLC0415 - it takes roots itself
+
+        return check_timestamp_certificate(self.issuing_certificate, self.certificates[1:])
+
+    @cached_property
+    def timestamp_signer(self) -> tuple[bytes, bytes]:
+        """How a token names that certificate: its issuer's DER name, and its serial number as DER has it."""
+        certificate = self.issuing_certificate
+        serial = certificate.serial_number
+        return certificate.issuer.public_bytes(), serial.to_bytes(serial.bit_length() // 8 + 1, "big")
+
+    @cached_property
     def issuing_store(self) -> Store:
         """The issuing certificate, as what a path may end in.
 
