@@ -68,7 +68,7 @@ def rebuild_body(entity: Entity, public_key: PublicKey) -> bytes:
         digest,
         signature=entity.signature,
         certificate=entity.certificate,
-        spki=public_key.spki,
+        spki=b"" if entity.certificate is not None else public_key.spki,
         key_kind=public_key.kind,
     )
 

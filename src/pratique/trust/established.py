@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pratique.trust.bundle import Bundle
     from pratique.trust.entity import Entity
     from pratique.trust.identity import Identity
+    from pratique.trust.publickey import PublicKey
     from pratique.trust.statement import Statement
 
 
@@ -46,8 +47,7 @@ class Established(msgspec.Struct, frozen=True):
         entity: what was judged.
         statement: the claim that was signed, or None for a signature over bare bytes.
         signer: who signed it.
-        key_kind: the signer's kind of key.
-        key_id: hex SHA-256 of the SubjectPublicKeyInfo that verified the signature.
+        key: the key that verified the signature.
         moments: when it was signed, at the latest, by each that says so; empty where nobody does.
         logs: where it is logged; empty where it is not.
         authority: who issued the signer's certificate; empty for a key.
@@ -57,8 +57,7 @@ class Established(msgspec.Struct, frozen=True):
     entity: Entity
     statement: Statement | None
     signer: Identity
-    key_kind: str
-    key_id: str
+    key: PublicKey
     moments: tuple[Moment, ...]
     logs: tuple[Logged, ...]
     authority: str = ""

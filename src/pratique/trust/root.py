@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 from cryptography.x509.verification import Store
 
 from pratique.errors import MalformedError, SignatureInvalidError
@@ -141,6 +141,17 @@ class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
                     f"trusted root: the certificates of {self.subject[1]} are no chain"
                 ) from error
         return self.certificates[0]
+
+    @cached_property
+    def issuing_key_hash(self) -> bytes:
+        """SHA-256 of the issuing certificate's SubjectPublicKeyInfo, which SCTs cover (RFC 6962 §3.2).
+
+        Raises:
+            MalformedError: see `issuing_certificate`.
+            SignatureInvalidError: likewise.
+        """
+        key = self.issuing_certificate.public_key()
+        return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
     @cached_property
     def timestamp_key(self) -> PublicKey:

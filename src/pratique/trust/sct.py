@@ -54,13 +54,13 @@ def sct_list(log_id: bytes, timestamp_ms: int, signature: bytes) -> bytes:
 
 
 def verify_scts(
-    leaf: x509.Certificate, issuer: x509.Certificate, root: TrustedRoot, *, strict: bool
+    leaf: x509.Certificate, key_hash: bytes, root: TrustedRoot, *, strict: bool
 ) -> tuple[LogInstance, ...]:
     """Verify the SCTs embedded in a certificate against the root's certificate-transparency logs.
 
     Args:
         leaf: the certificate.
-        issuer: what issued it.
+        key_hash: of what issued it (`issuer_key_hash`).
         root: what to believe.
         strict: exactly one SCT, as certificates of ours have. Others may have several: one has to be by a log
             of the root, and every one that is has to hold.
@@ -79,7 +79,7 @@ def verify_scts(
         moment = sct.timestamp.replace(tzinfo=UTC)
         logs = [log for log in root.ctlogs if log.log_id == sct.log_id and log.valid_for.contains(moment)]
         if logs:
-            _verify_one(sct, logs[0], leaf, issuer)
+            _verify_one(sct, logs[0], leaf, key_hash)
             found.append(logs[0])
     if not found:
         missing = ", ".join(f"{sct.log_id.hex()[:16]} valid at {sct.timestamp}" for sct in scts)
@@ -90,7 +90,7 @@ def verify_scts(
 
 
 def _verify_one(
-    sct: SignedCertificateTimestamp, log: LogInstance, leaf: x509.Certificate, issuer: x509.Certificate
+    sct: SignedCertificateTimestamp, log: LogInstance, leaf: x509.Certificate, key_hash: bytes
 ) -> None:
     if sct.entry_type != LogEntryType.PRE_CERTIFICATE or sct.signature_algorithm != SignatureAlgorithm.ECDSA:
         raise SignatureInvalidError("an SCT of another kind than an ECDSA one over a precertificate")
@@ -99,7 +99,7 @@ def _verify_one(
     if not isinstance(sct.signature_hash_algorithm, hashes.SHA256):
         raise SignatureInvalidError("an SCT that is not signed with SHA-256")
     moment = _milliseconds(sct.timestamp.replace(tzinfo=UTC))
-    data = signed_data(moment, issuer_key_hash(issuer), leaf.tbs_precertificate_bytes, sct.extension_bytes)
+    data = signed_data(moment, key_hash, leaf.tbs_precertificate_bytes, sct.extension_bytes)
     verify_signature(log.public_key, sct.signature, data, what="the SCT's signature")
 
 

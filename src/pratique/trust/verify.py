@@ -20,7 +20,7 @@ where it names certificate-transparency logs, whatever carried it; carrying it o
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -48,7 +48,7 @@ from pratique.trust.statement import FOREIGN_TYPES, OWN_TYPES, Statement, parse_
 from pratique.trust.timestamp import verify_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from pratique.model.digest import Digest
@@ -69,6 +69,7 @@ STEPS: Final = (
     "checkpoint",
     "inclusion",
 )
+CHECKPOINTS: Final = 256
 
 
 class _Signer(msgspec.Struct, frozen=True):
@@ -174,8 +175,7 @@ def _judge(
         entity=entity,
         statement=statement,
         signer=signer.identity,
-        key_kind=signer.key.kind,
-        key_id=signer.key.key_id,
+        key=signer.key,
         moments=moments,
         logs=logs,
         authority=signer.authority,
@@ -183,13 +183,22 @@ def _judge(
     )
 
 
-@contextmanager
-def _step(digest: Digest, number: int) -> Iterator[None]:
-    try:
-        yield
-    except (EvidenceInvalidError, CouldNotCheckError) as error:
-        place = f"bundle {digest.short}: step {number} ({STEPS[number - 1]})"
-        raise type(error)(f"{place}: {error.message}", hint=error.hint) from error
+class _step:  # noqa: N801 - reads as the statement that it is
+    """Names the bundle and the step in whatever is raised inside."""
+
+    __slots__ = ("_digest", "_number")
+
+    def __init__(self, digest: Digest, number: int) -> None:
+        self._digest = digest
+        self._number = number
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, EvidenceInvalidError | CouldNotCheckError):
+            place = f"bundle {self._digest.short}: step {self._number} ({STEPS[self._number - 1]})"
+            raise type(error)(f"{place}: {error.message}", hint=error.hint) from error
 
 
 def _statement(entity: Entity, *, own: bool) -> Statement | None:
@@ -238,7 +247,7 @@ def _certified(
     logs: tuple[LogInstance, ...] = ()
     if own or root.ctlogs:
         with _step(entity.source, 5):
-            logs = verify_scts(leaf, authority.issuing_certificate, root, strict=own)
+            logs = verify_scts(leaf, authority.issuing_key_hash, root, strict=own)
     return _Signer(identity, key, authority.subject[1], tuple(log.base_url for log in logs))
 
 
@@ -311,12 +320,17 @@ def _verify_log(entry: LogEntry, root: TrustedRoot, times: Sequence[datetime], p
     return Logged(log.origin, entry.index, "proof", checkpoint.size)
 
 
-def _verify_head(log: LogInstance, proof: InclusionProof) -> Checkpoint:
+@lru_cache(maxsize=CHECKPOINTS)
+def _head(log: LogInstance, note: str) -> Checkpoint:
+    """Verify a checkpoint; entries that are proven together share one, and only what held is remembered."""
     public = log.public_key
     if isinstance(public.key, Ed25519PublicKey):
-        checkpoint = verify_checkpoint(proof.checkpoint, log.origin, public.key)
-    else:
-        checkpoint = verify_rekor_checkpoint(proof.checkpoint, log.origin, log.log_id, public)
+        return verify_checkpoint(note, log.origin, public.key)
+    return verify_rekor_checkpoint(note, log.origin, log.log_id, public)
+
+
+def _verify_head(log: LogInstance, proof: InclusionProof) -> Checkpoint:
+    checkpoint = _head(log, proof.checkpoint)
     if (checkpoint.size, checkpoint.root) != (proof.tree_size, proof.root_hash):
         raise SignatureInvalidError("the inclusion proof is for another tree head than the checkpoint's")
     return checkpoint

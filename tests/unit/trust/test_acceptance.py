@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from pratique.errors import ConfigError
 from pratique.model.digest import sha256_bytes
@@ -14,11 +15,13 @@ from pratique.trust.entity import Entity, Envelope, Message
 from pratique.trust.established import Established, Moment
 from pratique.trust.identity import Identity
 from pratique.trust.pattern import IdentityPattern
+from pratique.trust.publickey import as_public_key
 from pratique.trust.statement import Statement, Subject
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 PROVENANCE = "https://slsa.dev/provenance/v1"
 ARTIFACT = Artifact({"sha256": "ab" * 32, "sha512": "cd" * 64})
+KEY = as_public_key(ec.generate_private_key(ec.SECP256R1()).public_key())
 ADA, BOB = Identity("key", "a" * 64), Identity("key", "b" * 64)
 
 
@@ -31,8 +34,7 @@ def signed(
         entity=entity,
         statement=Statement((subject,), PROVENANCE, {}),
         signer=signer,
-        key_kind="PKIX_ECDSA_P256_SHA_256",
-        key_id=signer.subject,
+        key=KEY,
         moments=() if at is None else (Moment(at, "a clock"),),
         logs=(),
     )
