@@ -98,8 +98,8 @@ def as_public_key(key: object, *, what: str = "the public key") -> PublicKey:
 def verify_signature(public: PublicKey, signature: bytes, data: bytes, *, what: str) -> None:
     """Verify a signature over data, as the key's kind signs.
 
-    P-256 with SHA-256; P-384 with SHA-384, or with SHA-256 as older tools do; Ed25519 (RFC 8032); RSA with
-    SHA-256, by PKCS#1 v1.5 or PSS (RFC 8017 §8).
+    P-256 with SHA-256; P-384 with SHA-384, or with SHA-256 as older tools do; Ed25519 (RFC 8032); RSA by
+    PKCS#1 v1.5 with SHA-256 (RFC 8017 §8.2): a key has one way to sign, so PSS is not read.
 
     Raises:
         SignatureInvalidError: it does not hold; `what` names it.
@@ -113,7 +113,7 @@ def verify_signature(public: PublicKey, signature: bytes, data: bytes, *, what: 
         elif isinstance(key, ec.EllipticCurvePublicKey):
             _either(key, signature, data, (ec.ECDSA(_HASHES["sha384"]), _ECDSA_SHA256))
         else:
-            _either_padding(key, signature, data, _HASHES["sha256"])
+            key.verify(signature, data, padding.PKCS1v15(), _HASHES["sha256"])
     except InvalidSignature as error:
         raise SignatureInvalidError(f"{what} does not verify") from error
 
@@ -147,7 +147,7 @@ def verify_digest(public: PublicKey, signature: bytes, algorithm: str, digest: b
         if isinstance(key, ec.EllipticCurvePublicKey):
             key.verify(signature, digest, ec.ECDSA(prehashed))
         elif isinstance(key, rsa.RSAPublicKey):
-            _either_padding(key, signature, digest, prehashed)
+            key.verify(signature, digest, padding.PKCS1v15(), prehashed)
         else:
             raise SignatureInvalidError(f"{what} is by an Ed25519 key, which does not sign digests")
     except InvalidSignature as error:
@@ -162,13 +162,3 @@ def _either(
         key.verify(signature, data, first)
     except InvalidSignature:
         key.verify(signature, data, second)
-
-
-def _either_padding(
-    key: rsa.RSAPublicKey, signature: bytes, data: bytes, algorithm: hashes.HashAlgorithm | utils.Prehashed
-) -> None:
-    try:
-        key.verify(signature, data, padding.PKCS1v15(), algorithm)
-    except InvalidSignature:
-        pss = padding.PSS(padding.MGF1(hashes.SHA256()), padding.PSS.AUTO)
-        key.verify(signature, data, pss, algorithm)
