@@ -210,7 +210,8 @@ def _revoked(policy: Acceptance, item: Established, artifact: Artifact) -> str:
         names.add(("key", item.signer.subject))
     if entity.certificate is not None:
         names.add(("certificate", sha256(entity.certificate).hexdigest()))
-    names.add(("key", item.key.key_id))
+    if item.key is not None:
+        names.add(("key", item.key.key_id))
     for revocation in policy.revoked:
         if (revocation.kind, revocation.hex) not in names:
             continue

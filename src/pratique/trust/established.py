@@ -47,7 +47,7 @@ class Established(msgspec.Struct, frozen=True):
         entity: what was judged.
         statement: the claim that was signed, or None for a signature over bare bytes.
         signer: who signed it.
-        key: the key that verified the signature.
+        key: the key that verified the signature; None for an SSH or OpenPGP key, which `signer` names.
         moments: when it was signed, at the latest, by each that says so; empty where nobody does.
         logs: where it is logged; empty where it is not.
         authority: who issued the signer's certificate; empty for a key.
@@ -57,7 +57,7 @@ class Established(msgspec.Struct, frozen=True):
     entity: Entity
     statement: Statement | None
     signer: Identity
-    key: PublicKey
+    key: PublicKey | None
     moments: tuple[Moment, ...]
     logs: tuple[Logged, ...]
     authority: str = ""

@@ -175,7 +175,7 @@ def _judge(
         entity=entity,
         statement=statement,
         signer=signer.identity,
-        key=signer.key,
+        key=signer.key if isinstance(signer.key, PublicKey) else None,
         moments=moments,
         logs=logs,
         authority=signer.authority,

@@ -57,7 +57,7 @@ def ours(tmp_path: Path) -> World:
     (tmp_path / "ann.json").write_bytes(world.log.append(world.key_signer.sign(statement)))
     (tmp_path / "root.json").write_bytes(world.authority.trusted_root.data)
     (key,) = world.keys.values()
-    pem = base64.encodebytes(key.spki).decode()
+    pem = base64.encodebytes(key.public_key).decode()
     (tmp_path / "ann.pub").write_text(f"-----BEGIN PUBLIC KEY-----\n{pem}-----END PUBLIC KEY-----\n")
     return world
 

@@ -243,7 +243,7 @@ def test_one_key_under_two_ids_is_one_signer(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     first = parse_bundle(world.by_key)
     (enrolled,) = world.keys.values()
-    keys = make_keyring([load_spki(enrolled.spki), load_spki(enrolled.spki)])
+    keys = make_keyring([load_spki(enrolled.public_key), load_spki(enrolled.public_key)])
     assert len(keys.keys) == 1
     second = world.key_signer.sign(world.statement)
     envelope = {

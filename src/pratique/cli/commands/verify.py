@@ -199,7 +199,7 @@ def _plain_item(file: str, item: Established, about: bool) -> dict[str, Any]:  #
         "claims": "signature" if item.statement is None else item.statement.predicate_type,
         "aboutTarget": about,
         "signer": {"kind": item.signer.kind, "subject": item.signer.subject, "issuer": item.signer.issuer},
-        "key": {"kind": item.key.kind, "sha256": item.key.key_id},
+        "key": {"kind": item.key.kind, "sha256": item.key.key_id} if item.key else None,
         "times": [{"at": format_time(moment.at), "by": moment.by} for moment in item.moments],
         "logs": [
             {"origin": log.origin, "index": log.index, "by": log.by, "treeSize": log.tree_size}
