@@ -46,7 +46,7 @@ class Scope(
         purl: a package URL that has to be in the violation's term, whatever else is.
     """
 
-    code: Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9_-]+(\.[a-z0-9_-]+)+\Z", max_length=200)]
+    code: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)+\Z", max_length=200)]
     artifact: Annotated[str, msgspec.Meta(pattern=r"^(any|sha256:[0-9a-f]{64})\Z")]
     term: _Terms | None = None
     purl: Annotated[str, msgspec.Meta(pattern=r"^pkg:", max_length=1024)] | None = None
