@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pratique.errors import ConfigError
 from pratique.model.digest import sha256_bytes
 from pratique.model.strict_json import canonical_json
-from pratique.scan.database import Database
+from pratique.scan.database import FORMAT, Database
 from pratique.scan.importer import import_advisories, read_exploited
 from pratique.scan.sources import Source
 from pratique.store.atomic import locked, make_folder
@@ -59,13 +59,13 @@ def _exploited(catalogue: Path) -> dict[str, str]:
 
 
 def _state_of(sources: Sequence[Source], catalogue: Path | None) -> str:
-    """Tell whether sources have changed: by name, date, and every file's path, size and modification time."""
+    """Tell whether sources (name, date, each file's path, size and time) or our format have changed."""
     listed = [
         [source.name, str(source.date), source.licence, source.attribution, _files(source.path)]
         for source in sources
     ]
     more = _files(catalogue) if catalogue else []
-    return sha256_bytes(canonical_json([listed, more])).hex[:32]
+    return sha256_bytes(canonical_json([FORMAT, listed, more])).hex[:32]
 
 
 def _files(path: Path) -> list[list[str]]:

@@ -96,7 +96,12 @@ def _scan(
     )
     subject = [Subject(artifact.name, artifact.digest.digest_set)]
     bill = sbom(
-        found, name=artifact.name, own=found.own(artifact.name), digest=artifact.digest, created=started
+        found,
+        name=artifact.name,
+        own=found.own(artifact.name),
+        digest=artifact.digest,
+        created=started,
+        author=workspace.authority.trust_domain,
     )
     vulns = vulns_predicate(report, started=started, finished=workspace.clock())
     bill_evidence = workspace.record("scanner", predicate.SBOM, bill, subject)

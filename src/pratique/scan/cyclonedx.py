@@ -31,6 +31,7 @@ def sbom(
     digest: Digest,
     created: datetime,
     kind: str = "application",
+    author: str = "",
 ) -> dict[str, Any]:
     """Write the SBOM of an artifact.
 
@@ -41,6 +42,7 @@ def sbom(
         digest: its digest, which also determines the serial number.
         created: time to state; the same time every run for a reproducible document.
         kind: CycloneDX component type of the artifact: `application`, `library`, `container`, …
+        author: organisation on whose behalf the document is written.
     """
     root: dict[str, Any] = {
         "type": kind,
@@ -65,6 +67,7 @@ def sbom(
                     {"type": "application", "name": "pratique", "version": pratique.__version__},
                 ]
             },
+            **({"manufacturer": {"name": author}} if author else {}),
             "component": root,
             "properties": [
                 {"name": "pratique:uninspected", "value": f"{member.path}: {member.reason}"}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-FORMAT = 1
+FORMAT = 2
 SCHEMA = f"""
 PRAGMA user_version={FORMAT};
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -31,7 +31,7 @@ CREATE TABLE source (
 CREATE TABLE advisory (
   source TEXT NOT NULL, id TEXT NOT NULL, aliases TEXT NOT NULL, summary TEXT NOT NULL,
   severity TEXT NOT NULL, vector TEXT NOT NULL, score REAL,
-  modified TEXT NOT NULL, withdrawn INTEGER NOT NULL,
+  modified TEXT NOT NULL, published TEXT NOT NULL, withdrawn INTEGER NOT NULL,
   PRIMARY KEY (source, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE affected (
@@ -49,7 +49,7 @@ _TABLES = (
     ("exploited", "cve"),
 )
 _LOOKUP = """
-SELECT a.id, a.source, a.aliases, a.summary, a.severity, a.vector, a.score, f.data
+SELECT a.id, a.source, a.aliases, a.summary, a.severity, a.vector, a.score, a.published, f.data
 FROM affected f JOIN advisory a ON a.source = f.source AND a.id = f.advisory
 WHERE f.ecosystem = ? AND f.package = ? AND a.withdrawn = 0
 ORDER BY a.source, a.id, f.position
@@ -98,6 +98,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     vector: str
     score: float | None
+    published: str
     affected: Affected
 
 
@@ -156,7 +157,8 @@ class Database:
                 severity=Severity(row[4]),
                 vector=row[5],
                 score=row[6],
-                affected=_AFFECTED.decode(row[7]),
+                published=row[7],
+                affected=_AFFECTED.decode(row[8]),
             )
             for row in self._connection.execute(_LOOKUP, (ecosystem, package))
         ]

@@ -100,7 +100,7 @@ def _fill_source(connection: sqlite3.Connection, source: Source) -> None:
         advisory = parse_advisory(record, what=f"{source.path}: {member}")
         try:
             connection.execute(
-                "INSERT INTO advisory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO advisory VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 _advisory_row(source.name, advisory),
             )
         except sqlite3.IntegrityError as error:
@@ -135,6 +135,7 @@ def _advisory_row(source: str, advisory: Advisory) -> tuple[str | float | int | 
         advisory.vector,
         advisory.score,
         advisory.modified,
+        advisory.published,
         int(advisory.withdrawn),
     )
 

@@ -46,6 +46,7 @@ class Vulnerability(msgspec.Struct, frozen=True, kw_only=True):
         ranges: the affected ranges that the component's version lies in.
         fixed_versions: the first unaffected versions after it, as the advisories name them.
         exploited_since: date it entered the catalogue of known exploited vulnerabilities, or empty.
+        published: RFC 3339 time at which the first of the advisories was, or empty where none says.
         sources: names of the sources that say so, sorted.
         suppressed: id of the statement that says there is nothing to fear, or empty. The finding stays.
     """
@@ -60,6 +61,7 @@ class Vulnerability(msgspec.Struct, frozen=True, kw_only=True):
     ranges: tuple[str, ...]
     fixed_versions: tuple[str, ...]
     exploited_since: str
+    published: str
     sources: tuple[str, ...]
     suppressed: str = ""
 
@@ -276,6 +278,7 @@ def _vulnerability(purl: str, group: Sequence[Entry], keys: set[str], database: 
         ranges=tuple(sorted({interval.text for interval in holding})),
         fixed_versions=tuple(sorted({interval.fixed for interval in holding if interval.fixed})),
         exploited_since=min(filter(None, map(database.exploited_since, identifiers)), default=""),
+        published=min((entry.published for entry in group if entry.published), default=""),
         sources=tuple(sorted({entry.source for entry in group})),
     )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pratique.errors import MalformedError
+from pratique.model.clock import format_time, parse_time
 from pratique.model.finding import Severity
 from pratique.scan.cvss import base_score, severity_of_score
 from pratique.scan.ranges import Interval, intervals
@@ -52,7 +53,10 @@ class Affected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Advisory(msgspec.Struct, frozen=True, kw_only=True):
-    """One record, ready to be stored: `affected` maps (ecosystem, package) to its entries."""
+    """One record, ready to be stored: `affected` maps (ecosystem, package) to its entries.
+
+    `published` is an RFC 3339 time, or empty where the record has none that can be read.
+    """
 
     id: str
     aliases: tuple[str, ...]
@@ -61,6 +65,7 @@ class Advisory(msgspec.Struct, frozen=True, kw_only=True):
     vector: str
     score: float | None
     modified: str
+    published: str
     withdrawn: bool
     affected: tuple[tuple[str, str, Affected], ...]
     unattributed: int
@@ -88,11 +93,19 @@ def parse_advisory(record: Mapping[str, Any], *, what: str) -> Advisory:
         vector=vector,
         score=score,
         modified=str(record.get("modified", ""))[:40],
+        published=_moment(record.get("published")),
         # Only null or an absent member means "not withdrawn"; the schema gives a time otherwise.
         withdrawn=record.get("withdrawn") is not None,
         affected=tuple((*package, _affected(package[0], entry)) for package, entry in named if package),
         unattributed=sum(1 for package, _ in named if package is None),
     )
+
+
+def _moment(value: object) -> str:
+    try:
+        return format_time(parse_time(value)) if isinstance(value, str) else ""
+    except (MalformedError, OverflowError):
+        return ""
 
 
 def _package(entry: Mapping[str, Any]) -> tuple[str, str] | None:

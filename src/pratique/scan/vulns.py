@@ -86,6 +86,7 @@ def _result(finding: Vulnerability) -> dict[str, Any]:
                 "vector": finding.vector,
                 "sources": list(finding.sources),
             }
+            | ({"published": finding.published} if finding.published else {})
             | ({"suppressedBy": finding.suppressed} if finding.suppressed else {})
         ],
     }

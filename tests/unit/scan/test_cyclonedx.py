@@ -38,6 +38,12 @@ def test_same_catalogue_gives_the_same_bytes_and_another_artifact_another_serial
     ]
 
 
+def test_whoever_the_document_is_written_for_is_its_manufacturer() -> None:
+    catalog = Catalog(components=(component("a"),))
+    document = sbom(catalog, name="a.tar", digest=sha256_bytes(b"a"), created=DAY, author="app.example")
+    assert document["metadata"]["manufacturer"] == {"name": "app.example"}
+
+
 def test_licences_hashes_and_missing_requirements_are_written() -> None:
     catalog = Catalog(
         components=(

@@ -255,6 +255,29 @@ def test_known_exploitation_is_carried(tmp_path: Path) -> None:
             read_exploited(broken, what="kev.json")
 
 
+@pytest.mark.parametrize(
+    ("dates", "earliest"),
+    [
+        (["2025-02-03T04:05:06.789Z", "2025-02-02T23:00:00-01:00"], "2025-02-03T00:00:00Z"),
+        (["2025-13-01T00:00:00Z", None], ""),
+        (["2025-01-01T00:00:00", 7], ""),
+        (["0001-01-01T00:00:00+23:59", "soon"], ""),
+    ],
+)
+def test_the_first_readable_date_of_publication_is_carried(
+    tmp_path: Path, dates: list[Any], earliest: str
+) -> None:
+    first, second = (
+        record(f"GHSA-{number}", aliases=["CVE-1"], ranges=BELOW_2, published=date)
+        for number, date in enumerate(dates)
+    )
+    report = run(tmp_path, ["pkg:pypi/demo@1"], source(tmp_path, first, second))
+    (finding,) = report.findings
+    assert finding.published == earliest
+    (result,) = vulns_predicate(report, started=DAY, finished=DAY)["scanner"]["result"]
+    assert result["annotations"][0].get("published", "") == earliest
+
+
 def test_local_build_of_an_affected_release_is_affected(tmp_path: Path) -> None:
     report = run(
         tmp_path,
