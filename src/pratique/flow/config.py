@@ -18,6 +18,7 @@ from pratique.flow.environment_config import (
     check_environments,
 )
 from pratique.model.digest import parse_digest
+from pratique.policy.engine.choose import EngineName  # noqa: TC001 - msgspec reads the annotations
 from pratique.policy.settings import typed
 from pratique.policy.sources import InputShape, RegoVersion, VolatileTable
 from pratique.trust.pattern import parse_pattern
@@ -146,6 +147,8 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         mode: what a denial leads to; `enforce`, unless it says otherwise.
         trust: laid over the shipped `trust.toml`.
         organisation: file of an organisation's policy that this one may not weaken.
+        engine: what evaluates the rules: `regorus` (the default), `opa`, or `both`, which must agree.
+        opa: the program, by name or absolute path, for the latter two.
     """
 
     profile: Literal["starter", "standard", "high"] | None = None
@@ -157,6 +160,8 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     mode: Literal["enforce", "warn", "audit"] | None = None
     trust: dict[str, Any] = {}
     organisation: str | None = None
+    engine: EngineName = "regorus"
+    opa: str = "opa"
 
 
 class ProjectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

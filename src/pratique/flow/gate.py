@@ -9,13 +9,12 @@ import msgspec
 from pratique.errors import EvidenceInvalidError
 from pratique.flow.artifact import artifacts_of
 from pratique.flow.evidence import Gathered, for_policy, gather, newest
-from pratique.flow.policy import organisations_of, policy_notice, policy_of
+from pratique.flow.policy import engine_of, organisations_of, policy_notice, policy_of
 from pratique.flow.progress import Outcome
 from pratique.flow.waivers import with_waivers
 from pratique.model import predicate
 from pratique.model.digest import Digest, parse_digest_set
 from pratique.policy.decision import Decision, Status, parse_decision
-from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.evidence import GateInput
 from pratique.policy.gate import Gated, differences, evaluate
 from pratique.policy.vsa import DECISION_EXTENSION, Verifier, vsa_predicate
@@ -64,7 +63,7 @@ def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
     given = with_waivers(workspace, _gate_input(workspace, artifact, gathered, policy), gathered, policy)
     used = tuple(organisation.used for organisation in organisations_of(workspace, project))
     given = msgspec.structs.replace(given, organisations=used)
-    gated = evaluate(given, policy, RegorusEngine())
+    gated = evaluate(given, policy, engine_of(project))
     standing = _standing_decision(workspace, artifact, gated.decision)
     decided = standing or _record(workspace, project, artifact, gated)
     outcome = Outcome.REUSED if standing else Outcome.DONE

@@ -11,6 +11,7 @@ import msgspec
 from pratique.flow.config import FILE_NAME
 from pratique.flow.policy_release import release_in_force
 from pratique.policy.bundle import PolicyBundle, load_bundle
+from pratique.policy.engine.choose import engine_named
 from pratique.policy.files import read_data, read_file, read_modules
 from pratique.policy.organisation import Organisation, parse_organisation, verify_held
 from pratique.policy.settings import merge
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from pratique.flow.config import PolicySourceConfig, Project
     from pratique.flow.workspace import Workspace
+    from pratique.policy.engine.port import Engine
 
 
 ORGANISATION_VARIABLE: Final = "PRATIQUE_ORGANISATION_POLICY"
@@ -84,6 +86,16 @@ def _configured(
         rules = project.path(policy.rules)
         return load_source(rules, profile=profile, requirements=requirements, data=data, sources=sources)
     return shipped_bundle(profile, data=data, requirements=requirements, sources=sources)
+
+
+def engine_of(project: Project) -> Engine:
+    """Make the engine that evaluates a project's rules.
+
+    Raises:
+        ConfigError: it needs a program that is not there.
+    """
+    policy = project.config.policy
+    return engine_named(policy.engine, opa=policy.opa)
 
 
 def policy_notice(workspace: Workspace, project: Project) -> str:

@@ -112,7 +112,27 @@ CORPUS = {
         "memory|eval|killed|longer than 2 seconds",
     ),
     "very long expression": (NEVER % ("x := 1" + "\n+ 1" * 5000), "crash|eval|longer than"),
-    "byte order mark": ("\ufeffdeny contains 1", "invalid character"),
+    "assignment to input": (NEVER % "input := 1", "input"),
+    "variable assigned twice": (NEVER % "x := 1; x := 2", "x"),
+    "unbound variable in a negation": (NEVER % "not input.list[x] == y", "unsafe|y"),
+    "unbound variable in the head": ("deny contains x if { input.subject }", "unsafe|x"),
+    "function with two results": (
+        "deny contains x if { x := f(1) }\nf(_) := 1\nf(_) := 2",
+        "multiple|conflict|must not produce|complete rules",
+    ),
+    "rule with two values": (
+        "deny contains x if { x := v }\nv := 1\nv := 2",
+        "multiple|conflict|must not produce|complete rules",
+    ),
+    "arithmetic on text": ('deny contains x if { x := "a" + 1 }', "number|mine.rego"),
+    "broken regular expression": ('deny contains 1 if { regex.match("(", "x") }', "regex|regular|parse"),
+    "broken time": ('deny contains 1 if { time.parse_rfc3339_ns("yesterday") > 0 }', "time|pars|input"),
+    "broken JSON": ('deny contains 1 if { json.unmarshal("{") }', "json|JSON|EOF|unexpected"),
+    "broken base64": ('deny contains base64.decode("%")', "base64|symbol|nvalid|decode failed"),
+    "call of a rule": (NEVER % "g(1)" + "g := 1", "g"),
+    "unclosed text": ('deny contains "x', "mine.rego"),
+    "control character": ("deny contains 1\x00", "mine.rego"),
+    "byte order mark": ("\ufeffdeny contains 1", "invalid character|byte-order mark"),
 }
 
 

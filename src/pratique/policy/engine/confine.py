@@ -21,7 +21,7 @@ from typing import Final
 _PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_NO_NEW_PRIVS = 1, 22, 38
 _SECCOMP_MODE_FILTER: Final = 2
 _LOAD, _JUMP_EQ, _JUMP_GE, _RETURN = 0x20, 0x15, 0x35, 0x06
-_ALLOW, _EPERM, _KILL = 0x7FFF0000, 0x00050001, 0x80000000
+ALLOW, EPERM, _KILL = 0x7FFF0000, 0x00050001, 0x80000000
 _NR, _ARCH = 0, 4
 _X32_BIT: Final = 0x40000000
 _MACHINES: Final = {"x86_64": (0xC000003E, 0), "aarch64": (0xC00000B7, 1)}
@@ -73,6 +73,30 @@ seccomp          317  277
 rseq             334  293
 pidfd_open       434  434
 """
+# What a program that runs as it is must do without: sockets, and reaching into other processes.
+OUTSIDE: Final = """
+socket            41  198
+connect           42  203
+accept            43  202
+sendto            44  206
+sendmsg           46  211
+bind              49  200
+listen            50  201
+socketpair        53  199
+kill              62  129
+ptrace           101  117
+mount            165   40
+unshare          272   97
+accept4          288  242
+sendmmsg         307  269
+setns            308  268
+process_vm_readv 310  270
+process_vm_writev 311 271
+bpf              321  280
+io_uring_setup   425  425
+pidfd_send_signal 424 424
+pidfd_getfd      438  438
+"""
 
 
 class _Program(ctypes.Structure):
@@ -102,18 +126,25 @@ def no_new_privileges() -> bool:
 
 def allow_only(*tables: str) -> bool:
     """Answer EPERM to every system call that is not in a table; say whether the filter holds."""
-    instructions = build_filter("".join(tables))
-    if not instructions:
-        return False
+    return _install(build_filter("".join(tables), ALLOW, EPERM))
+
+
+def refuse(table: str) -> bool:
+    """Answer EPERM to every system call in a table; say whether the filter holds."""
+    return _install(build_filter(table, EPERM, ALLOW))
+
+
+def _install(instructions: bytes) -> bool:
     program = _Program(len(instructions) // 8, instructions)
-    return _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(program))
+    return bool(instructions) and _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(program))
 
 
-def build_filter(table: str, machine: str | None = None) -> bytes:
-    """Assemble the filter for a machine (`platform.machine()` when `None`).
+def build_filter(table: str, listed: int, others: int, machine: str | None = None) -> bytes:
+    """Assemble the filter that answers so for calls in the table, and so for all others.
 
     Returns:
-        an array of `struct sock_filter`, or nothing for a machine without numbers here.
+        an array of `struct sock_filter`, or nothing for a machine (`platform.machine()` when `None`) without
+        numbers here.
     """
     known = _MACHINES.get(machine or platform.machine())
     if known is None:
@@ -126,8 +157,8 @@ def build_filter(table: str, machine: str | None = None) -> bytes:
     for line in table.split("\n"):
         number = line.split()[1 + column] if line else "-"
         if number != "-":
-            program += [(_JUMP_EQ, 0, 1, int(number)), (_RETURN, 0, 0, _ALLOW)]
-    program.append((_RETURN, 0, 0, _EPERM))
+            program += [(_JUMP_EQ, 0, 1, int(number)), (_RETURN, 0, 0, listed)]
+    program.append((_RETURN, 0, 0, others))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
 
 

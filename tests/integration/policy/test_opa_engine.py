@@ -1,0 +1,129 @@
+"""OPA's own program as the engine, and both engines at once: the same denials, and no disagreement."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import policy_scenario as s
+import pytest
+import test_negative_corpus as corpus
+
+from pratique.errors import ConfigError
+from pratique.policy.decision import Status
+from pratique.policy.engine.both import BothEngines
+from pratique.policy.engine.choose import engine_named
+from pratique.policy.engine.opa import OpaEngine
+from pratique.policy.engine.port import Answer, EngineError, Limits, Module, RuleSet
+from pratique.policy.engine.regorus import RegorusEngine
+from pratique.policy.gate import evaluate
+from pratique.policy.shipped import shipped_bundle
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PROGRAM = os.environ.get("PRATIQUE_OPA", "")
+needs_opa = pytest.mark.skipif(not PROGRAM, reason="PRATIQUE_OPA names no OPA program")
+
+
+@pytest.fixture(scope="module")
+def opa() -> OpaEngine:
+    return OpaEngine(PROGRAM, Limits(wall_seconds=4, output_bytes=100_000))
+
+
+# Where OPA's compiler says it in its own words.
+IN_ITS_WORDS = {
+    "recursion": "is recursive",
+    "recursion of functions": "is recursive",
+    "recursion through all data": "may be recursive",
+    "recursion through an import": "recursive|annotation scope",
+    "reference to no rule": "data.mine.deney is neither a rule nor data",
+    "function of Conforma": "ec.oci.blob is no function",
+    "type confusion": "to_number",
+    "endless loop": "longer than 4 seconds",
+    "huge output": "wrote more than 100000 bytes",
+    "huge memory": "longer than 4 seconds|killed|wrote more|status",
+}
+
+
+@pytest.mark.interop
+@needs_opa
+@pytest.mark.parametrize("name", corpus.CORPUS)
+def test_opa_denies_what_the_default_engine_denies(name: str, opa: OpaEngine) -> None:
+    source, expected = corpus.CORPUS[name]
+    decision = evaluate(s.gate_input(), corpus.bundle(source), opa).decision
+    (error,) = decision.with_status(Status.ERROR)
+    assert not decision.allowed
+    expected = IN_ITS_WORDS.get(name, expected)
+    assert any(part in error.msg for part in expected.split("|")), error.msg
+    assert "pratique-opa-" not in error.msg
+
+
+@pytest.mark.interop
+@needs_opa
+@pytest.mark.parametrize("call", corpus.IMPURE)
+def test_opa_is_told_not_to_know_what_is_not_pure(call: str, opa: OpaEngine) -> None:
+    module = Module(source="package mine\n" + corpus.NEVER % f"x := {call}")
+    with pytest.raises(EngineError) as caught:
+        opa.evaluate({"mine.rego": module}, {}, {})
+    assert caught.value.phase in {"capability", "compile"}
+
+
+@pytest.mark.interop
+@needs_opa
+def test_both_agree_on_the_shipped_policy() -> None:
+    decision = evaluate(
+        s.gate_input(s.complete()), shipped_bundle(), engine_named("both", opa=PROGRAM)
+    ).decision
+    assert decision.with_status(Status.ERROR) == ()
+    assert decision.allowed
+    assert decision.engine.name == "regorus+opa"
+    assert decision.engine.isolation == (
+        "own-process",
+        "rlimits",
+        "cleared-environment",
+        "no-new-privileges",
+    )
+
+
+class Fixed:
+    def __init__(self, name: str, *members: Any, rule: str = "deny") -> None:
+        self.name = self.version = name
+        self._sets = (RuleSet(package="a", name=rule, members=members),)
+
+    def evaluate(self, *_: Any) -> Answer:
+        return Answer(sets=self._sets, isolation=("x", self.name))
+
+    def test(self, *_: Any) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "message"),
+    [
+        (Fixed("one", 1, 2), Fixed("two", 2), "disagree on a.deny: only one has 1"),
+        (Fixed("one"), Fixed("two", {"b": 1}), 'disagree on a.deny: only two has {"b":1}'),
+        (Fixed("one", 1), Fixed("two", "1"), "disagree on a.deny"),
+        (Fixed("one"), Fixed("two", rule="warn"), "disagree on a.deny"),
+    ],
+)
+def test_a_disagreement_is_an_error_that_names_the_rule(first: Fixed, second: Fixed, message: str) -> None:
+    with pytest.raises(EngineError, match=message):
+        BothEngines(first, second).evaluate({}, {}, {})
+
+
+def test_order_and_repetition_are_no_disagreement() -> None:
+    answer = BothEngines(Fixed("one", 1, 2), Fixed("two", 2, 1, 1.0)).evaluate({}, {}, {})
+    assert answer.sets[0].members == (1, 2)
+    assert answer.isolation == ("x",)
+
+
+def test_an_opa_that_is_not_there_or_is_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is not there"):
+        engine_named("opa", opa=str(tmp_path / "opa"))
+    other = tmp_path / "opa"
+    other.write_text("#!/bin/sh\necho hello\n")
+    other.chmod(0o755)
+    with pytest.raises(ConfigError, match="opa"):
+        engine_named("both", opa=str(other))
+    assert isinstance(engine_named("regorus"), RegorusEngine)
