@@ -127,7 +127,7 @@ def _stopped(start: int, end: int, reached: set[int], lines: set[int]) -> int:
     """Give the last line of a statement that was reached before one that was not; 0 where none was."""
     own = sorted(line for line in lines if start <= line < end)
     came = 0
-    for line in own:
+    for line in own[1:] if len(own) > 1 and own[0] == start else own:  # a head is evaluated after its body
         if line not in reached:
             break
         came = line

@@ -31,6 +31,7 @@ _PLACE: Final = re.compile(
 _NOT_CODE: Final = re.compile(r'(?P<text>"(?:[^"\\\n]|\\.)*+"|`[^`]*`)|#[^\n]*')
 _DATA: Final = re.compile(r"\bdata\.rule_data\.(\w+)(?:\.(\w+))?")
 _MARK: Final = re.compile(r"#[ \t]*METADATA[ \t\r]*\Z")
+_MISSED: Final = re.compile(r"is neither a rule|is no function that rules may call")
 _LITERAL: Final = re.compile(r'"code":\s*"([^"\\]*)"')
 
 
@@ -159,15 +160,28 @@ def check_bundle_sources(bundle: PolicyBundle, engine: Engine, *, own_only: bool
 
 
 def _evaluated(bundle: PolicyBundle, engine: Engine) -> Iterator[Problem]:
-    """Let the engine parse and check everything; on no evidence, so that nothing depends on any."""
+    """Let the engine parse and check everything; on no evidence, so that nothing depends on any.
+
+    It stops at the first problem, so a file that has one is left out and the others are asked again. What
+    they then miss of it is no problem of theirs.
+    """
     document = {"subject": {}, "effective_time": "2026-01-01T00:00:00Z", "evidence": {}}
-    try:
-        modules = {name: Module(source=source) for name, source in bundle.modules.items()}
-        engine.evaluate(modules, {"rule_data": rule_data_table(bundle.data)}, document)
-    except EngineError as error:
-        problem = _located(error.message, error.phase, "")
-        prefix = OWN_PREFIX if f"{OWN_PREFIX}{problem.file}" in bundle.modules else ""
-        yield msgspec.structs.replace(problem, file=f"{prefix}{problem.file}" if problem.file else "")
+    left = {name: Module(source=source, rego=bundle.main.rego) for name, source in bundle.modules.items()}
+    complete = True
+    while left:
+        try:
+            engine.evaluate(left, {"rule_data": rule_data_table(bundle.data)}, document)
+        except EngineError as error:
+            problem = _located(error.message, error.phase, "")
+            prefix = OWN_PREFIX if f"{OWN_PREFIX}{problem.file}" in left else ""
+            problem = msgspec.structs.replace(problem, file=f"{prefix}{problem.file}" if problem.file else "")
+            if complete or not _MISSED.search(problem.message):
+                yield problem
+            if left.pop(problem.file, None) is None:
+                return
+            complete = False
+        else:
+            return
 
 
 def _unset_data(file: str, source: str, data: RuleData) -> Iterator[Problem]:
@@ -204,7 +218,8 @@ def _codes(file: str, source: str, bundle: PolicyBundle) -> Iterator[Problem]:
                     message=f"code {code!r} is declared by no METADATA; {nearest(code, bundle.rules)}",
                 )
     for code, info in bundle.rules.items():
-        if info.file == file and f'"{code}"' not in source:
+        # A rule may put its code together: then its last part is there alone.
+        if info.file == file and not any(f'"{text}"' in source for text in (code, code.rpartition(".")[2])):
             yield Problem(
                 file=file,
                 line=info.line,
