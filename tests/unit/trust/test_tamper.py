@@ -11,7 +11,7 @@ import pytest
 from pratique.errors import EvidenceInvalidError
 from pratique.trust.bundle import parse_bundle
 from pratique.trust.timestamp import verify_timestamp
-from pratique.trust.verify import Verified, verify_bundle
+from pratique.trust.verify import verify_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -82,30 +82,10 @@ def _get(value: Any, path: Any) -> Any:
 def test_flipped_bytes(world: World, kind: str, mask: int) -> None:
     original = getattr(world, kind)
     root, keys = world.authority.trusted_root, world.keys
-    before = verify_bundle(original, root, keys=keys)
     for at in range(mask % STRIDE, len(original), STRIDE):
         data = original[:at] + bytes([original[at] ^ mask]) + original[at + 1 :]
-        try:
-            after = verify_bundle(data, root, keys=keys)
-        except EvidenceInvalidError:
-            continue
-        _assert_only_unsigned_token_bytes(before, after, at)
-
-
-def _assert_only_unsigned_token_bytes(before: Verified, after: Verified, at: int) -> None:
-    """CMS leaves the name of the signature algorithm unsigned, and nothing reads it: no other may pass."""
-    first, second = before.bundle.timestamp, after.bundle.timestamp
-    changed = [place for place, (a, b) in enumerate(zip(first, second, strict=True)) if a != b]
-    start = first.rindex(bytes.fromhex("06082a8648ce3d040302"))
-    assert changed, f"byte {at} changed nothing that is read"
-    assert all(start < place < start + 10 for place in changed), f"byte {at}"
-    assert after.digest != before.digest
-    assert (after.statement, after.signer, after.signed_at, after.log_index) == (
-        before.statement,
-        before.signer,
-        before.signed_at,
-        before.log_index,
-    )
+        with pytest.raises(EvidenceInvalidError):
+            verify_bundle(data, root, keys=keys)
 
 
 def test_a_timestamp_of_other_bytes(world: World) -> None:
