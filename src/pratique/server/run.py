@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import uvicorn
 
 from pratique.errors import ConfigError, InfrastructureError, UsageError
+from pratique.flow.trust_repository import SERVED
 from pratique.journal.journal import Journal
 from pratique.server.app import make_app
 from pratique.server.connection import deadline_protocol
@@ -55,7 +56,8 @@ def serving(home: Path, settings: Settings, *, clock: Clock) -> Iterator[Service
             blobs = BlobStore(home / "blobs")
             origin, log_key = authority.trust_domain, authority.log_key
             with Journal.open(home, log_key=log_key, origin=origin, blobs=blobs) as journal:
-                service = Service(settings, authority, journal, clock=clock)
+                repository = home / "trust" / SERVED
+                service = Service(settings, authority, journal, repository=repository, clock=clock)
                 try:
                     yield service
                 finally:

@@ -17,6 +17,7 @@ from pratique.trust.authority.tsa import SERIAL_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from pratique.journal.journal import Journal
     from pratique.model.clock import Clock
@@ -36,6 +37,7 @@ class Service:
         audit: notes what was done and refused.
         committer: appends.
         authenticator: knows the issuers of tokens.
+        repository: folder of the TUF repository that is served.
         clock: the time.
         per_address: limits requests of an address.
         per_identity: limits certificates and entries of an identity.
@@ -47,12 +49,14 @@ class Service:
         authority: Authority,
         journal: Journal,
         *,
+        repository: Path,
         clock: Clock,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self.authority = authority
         self.journal = journal
+        self.repository = repository
         self.clock = clock
         limits = settings.config.limits
         self.per_address = RateLimit(limits.per_address, now)

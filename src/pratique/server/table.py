@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pratique.server import fulcio, rekor, timestamp
+from pratique.server import fulcio, rekor, timestamp, tufrepo
 from pratique.server.http import Call, Reply, Route, json_reply
 
 if TYPE_CHECKING:
@@ -22,4 +22,5 @@ def all_routes(service: Service) -> list[Route]:
         *fulcio.routes(service),
         *rekor.routes(service),
         *timestamp.routes(service),
+        *tufrepo.routes(service),
     ]

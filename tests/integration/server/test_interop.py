@@ -13,6 +13,7 @@ import pytest
 from oidc_issuer import Issuer, issuer_on_loopback, make_tls
 from server_process import ServerProcess, serve
 
+from pratique.flow.trust_repository import SERVED, export_trust, use_trust
 from pratique.journal.check import verify_log
 from pratique.model.clock import system_clock
 from pratique.store.blobs import BlobStore
@@ -96,6 +97,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
             (folder / "artifact").write_bytes(ARTIFACT)
             (folder / "predicate.json").write_text(json.dumps(STATEMENT["predicate"]))
             (folder / "statement.json").write_text(json.dumps(STATEMENT))
+            exported = export_trust(
+                home, home / "trust" / SERVED, url=server.url, oidc=[issuer.url], root_keys=[],
+                online_key=None, days=1, clock=system_clock,
+            )  # fmt: skip
+            (folder / "root.json").write_bytes(exported.root.read_bytes())
             yield Site(folder, root, issuer, server, ca)
             assert server.stop() == 0
             verify_log(home / "journal", root=root, blobs=BlobStore(home / "blobs"))
@@ -206,3 +212,73 @@ def test_cosign_attests_a_blob(site: Site) -> None:
             identity, "--certificate-oidc-issuer", site.issuer.url, "artifact",
         )  # fmt: skip
         assert (verified.returncode == 0) == good, verified.stderr
+
+
+@needs_python
+def test_sigstore_python_finds_everything_by_tuf(site: Site) -> None:
+    sigstore, repository = Path(PYTHON).with_name("sigstore"), f"{site.server.url}/tuf"
+    trusted = site.run(sigstore, "--instance", repository, "trust-instance", "root.json")
+    assert trusted.returncode == 0, trusted.stderr
+    signed = site.run(
+        sigstore, "--instance", repository, "sign", "--identity-token", site.issuer.token(**ADA),
+        "--bundle", "tuf.json", "artifact",
+    )  # fmt: skip
+    assert signed.returncode == 0, signed.stderr
+    verified = site.run(
+        sigstore, "--instance", repository, "verify", "identity", "--cert-identity", "ada@example.org",
+        "--cert-oidc-issuer", site.issuer.url, "--bundle", "tuf.json", "artifact",
+    )  # fmt: skip
+    assert verified.returncode == 0, verified.stderr
+
+
+@needs_cosign
+def test_cosign_finds_everything_by_tuf(site: Site) -> None:
+    home = {"HOME": str(site.folder / "cosign-home")}
+    made = site.run(COSIGN, "initialize", "--mirror", f"{site.server.url}/tuf", "--root", "root.json", **home)
+    assert made.returncode == 0, made.stderr
+    signed = site.run(
+        COSIGN, "sign-blob", "--yes", "--identity-token", site.issuer.token(**ADA), "--bundle",
+        "cosign-tuf.json", "artifact", **home,
+    )  # fmt: skip
+    assert signed.returncode == 0, signed.stderr
+    verified = site.run(
+        COSIGN, "verify-blob", "--bundle", "cosign-tuf.json", "--certificate-identity", "ada@example.org",
+        "--certificate-oidc-issuer", site.issuer.url, "artifact", **home,
+    )  # fmt: skip
+    assert verified.returncode == 0, verified.stderr
+
+
+NPM_TUF = """
+const fs = require("fs");
+const sigstore = require("sigstore");
+const [mirror, cache, bundle, artifact, identity, issuer] = process.argv.slice(2);
+sigstore.verify(JSON.parse(fs.readFileSync(bundle)), fs.readFileSync(artifact), {
+  tufMirrorURL: mirror, tufRootPath: "root.json", tufCachePath: cache,
+  certificateIdentityURI: undefined, certificateIdentityEmail: identity, certificateIssuer: issuer,
+}).catch((error) => { console.error(error); process.exit(1); });
+"""
+
+
+@needs_node
+@needs_python
+def test_npm_verifies_by_tuf_what_python_signed(site: Site) -> None:
+    sigstore = Path(PYTHON).with_name("sigstore")
+    signed = site.run(
+        sigstore, "--trust-config", "trust_config.json", "sign", "--identity-token",
+        site.issuer.token(**ADA), "--bundle", "for-npm.json", "artifact",
+    )  # fmt: skip
+    assert signed.returncode == 0, signed.stderr
+    (site.folder / "tuf.js").write_text(NPM_TUF)
+    modules = {"NODE_PATH": str(Path(NODE) / "node_modules")}
+    for identity, code in (("ada@example.org", 0), ("eve@example.org", 1)):
+        verified = site.run(
+            "node", "tuf.js", f"{site.server.url}/tuf", "npm-cache", "for-npm.json", "artifact",
+            identity, site.issuer.url, **modules,
+        )  # fmt: skip
+        assert verified.returncode == code, verified.stderr
+
+
+def test_trust_use_over_tls(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(site.ca))
+    pinned = (site.folder / "root.json").read_bytes()
+    assert use_trust(tmp_path, f"{site.server.url}/tuf", pinned=pinned).root == site.root

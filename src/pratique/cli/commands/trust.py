@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pratique.cli.commands import trust_repository
 from pratique.cli.secrets import ask_secret, new_passphrase
 from pratique.cli.session import Session, session_options
 from pratique.model.clock import format_time, system_clock
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
 @click.group("trust")
 def command() -> None:
     """Make the trust root; enrol the people who approve."""
+
+
+command.add_command(trust_repository.export)
+command.add_command(trust_repository.use)
 
 
 @command.command("init")
