@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 
 VARIABLES = {"passphrase": "PRATIQUE_PASSPHRASE_FILE", "PIN": "PRATIQUE_PIN_FILE"}
 
-key_option = click.option(
-    "--key",
-    required=True,
-    metavar="KEY",
-    help="Your private key: a file, or a key URI such as ssh:PATH or pkcs11:… (docs/signing.md).",
-)
+KEY_HELP = "Your private key: a file, or a key URI such as ssh:PATH or pkcs11:… (docs/signing.md)."
+key_option = click.option("--key", required=True, metavar="KEY", help=KEY_HELP)
 
 
 def new_passphrase() -> bytes:

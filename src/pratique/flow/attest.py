@@ -7,19 +7,39 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pratique.errors import EvidenceInvalidError, UsageError
-from pratique.flow.signing import person_signer
-from pratique.model.predicate import APPROVAL, ENROLMENT, POLICY_RELEASE, SHORT_NAMES
-from pratique.trust.statement import Subject
+from pratique.errors import EvidenceInvalidError, MalformedError, UsageError
+from pratique.flow.signing import claim_signer
+from pratique.model.known_predicates import check_predicate
+from pratique.model.predicate import (
+    APPROVAL,
+    AUDIT_SEAL,
+    DEPLOYMENT,
+    ENROLMENT,
+    ISSUANCE,
+    POLICY_RELEASE,
+    PROVENANCE,
+    REBUILD,
+    RUNNER_BASELINE,
+    RUNNER_POSTURE,
+    SHORT_NAMES,
+    VSA,
+    WAIVER,
+)
+from pratique.trust.statement import Statement
 from pratique.trust.verify import Verified, verify_bundle
 
 if TYPE_CHECKING:
-    from pratique.flow.artifact import Artifact
+    from collections.abc import Sequence
+
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
     from pratique.trust.signers.port import AskSecret
+    from pratique.trust.statement import Subject
 
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]{1,500}\Z")
+_BY_THE_PIPELINE = frozenset(
+    {PROVENANCE, VSA, RUNNER_POSTURE, RUNNER_BASELINE, REBUILD, DEPLOYMENT, AUDIT_SEAL, WAIVER, ISSUANCE}
+)
 _MADE_BY = {
     ENROLMENT: "an administrator runs: pratique trust enrol",
     APPROVAL: "pratique approve --key FILE",
@@ -27,29 +47,17 @@ _MADE_BY = {
 }
 
 
-def attest(
-    workspace: Workspace,
-    artifact: Artifact,
-    *,
-    predicate_type: str,
-    body: dict[str, Any],
-    key: str,
-    ask: AskSecret,
-) -> Digest:
-    """Sign a claim with an enrolled person's key and journal it; whether it counts is for policy.
+def make_claim(subjects: Sequence[Subject], predicate_type: str, body: dict[str, Any]) -> Statement:
+    """Put a claim together, checked as far as its type is known (pure).
 
     Args:
-        workspace: the state directory.
-        artifact: what the claim is about.
+        subjects: what it is about.
         predicate_type: a short name or a type URI.
         body: the predicate.
-        key: the person's private key: a file, or a key URI.
-        ask: gives passphrases and PINs.
 
     Raises:
-        UsageError: neither a short name nor a URI, or a claim that is made by another command.
-        PolicyRefusedError: the key is nobody's here, so nobody could verify what it signs.
-        ConfigError: the key cannot be used.
+        UsageError: neither a short name nor a URI, a claim that is made by another command, or a predicate
+            that does not fit its type.
     """
     uri = SHORT_NAMES.get(predicate_type, predicate_type)
     if not _URI.match(uri):
@@ -59,8 +67,35 @@ def attest(
         )
     if uri in _MADE_BY:
         raise UsageError(f"a claim of type {predicate_type} is not made by hand", hint=_MADE_BY[uri])
-    signer, _ = person_signer(workspace, key, ask)
-    return workspace.append(signer, uri, body, [Subject(artifact.name, artifact.digest.digest_set)]).digest
+    try:
+        check_predicate(uri, body)
+    except MalformedError as error:
+        raise UsageError(error.message, hint="its specification says what belongs where") from error
+    return Statement(tuple(subjects), uri, body)
+
+
+def attest(workspace: Workspace, claim: Statement, key: str, ask: AskSecret) -> Digest:
+    """Sign a claim with an enrolled person's key, or as a role, and journal it; policy says if it counts.
+
+    Args:
+        workspace: the state directory.
+        claim: what is claimed.
+        key: a file, or a key URI.
+        ask: gives passphrases and PINs.
+
+    Raises:
+        PolicyRefusedError: the key is nobody's here, so nobody could verify what it signs.
+        UsageError: what the pipeline makes itself is not claimed by hand in a role's name.
+        ConfigError: the key cannot be used.
+        InfrastructureError: what holds the key does not answer.
+    """
+    signer = claim_signer(workspace, key, ask)
+    if signer.identity.kind == "certificate" and claim.predicate_type in _BY_THE_PIPELINE:
+        raise UsageError(
+            f"{key}: a role makes claims of this type by doing the work, not by hand",
+            hint="people claim things with keys of their own: --key FILE",
+        )
+    return workspace.append(signer, claim.predicate_type, claim.predicate, claim.subjects).digest
 
 
 class Examined(msgspec.Struct, frozen=True):

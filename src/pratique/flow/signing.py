@@ -43,6 +43,23 @@ def person_signer(workspace: Workspace, key: str, ask: AskSecret) -> tuple[Signe
     return signer, known
 
 
+def claim_signer(workspace: Workspace, key: str, ask: AskSecret) -> Signer:
+    """Open who makes a claim: a person enrolled, or a role of the embedded authority.
+
+    Raises:
+        UsageError: no such kind of key.
+        ConfigError: the key cannot be used.
+        InfrastructureError: what holds the key does not answer.
+        PolicyRefusedError: the key is nobody's here, so what it signs could not count.
+    """
+    signer = open_signer(key, surroundings(workspace, ask))
+    if signer.identity.kind == "key":
+        known = workspace.community.keys.get(signer.identity.subject)
+        if known is None or not known.valid_at(workspace.clock()):
+            raise _not_enrolled(key, signer)
+    return signer
+
+
 def _not_enrolled(key: str, signer: Signer) -> PolicyRefusedError:
     if signer.identity.kind != "key":
         return PolicyRefusedError(

@@ -15,6 +15,12 @@ SBOM: Final = "https://cyclonedx.org/bom"
 VULNS: Final = "https://in-toto.io/attestation/vulns/v0.2"
 VEX: Final = "https://openvex.dev/ns"
 TEST_RESULT: Final = "https://in-toto.io/attestation/test-result/v0.1"
+SVR: Final = "https://in-toto.io/attestation/svr/v0.1"
+SCAI: Final = "https://in-toto.io/attestation/scai/v0.3"
+RUNTIME_TRACE: Final = "https://in-toto.io/attestation/runtime-trace/v0.1"
+RELEASE: Final = "https://in-toto.io/attestation/release/v0.1"
+REFERENCE: Final = "https://in-toto.io/attestation/reference/v0.1"
+SPDX: Final = "https://spdx.dev/Document"
 RUNNER_POSTURE: Final = f"{_OWN}/runner-posture/v1"
 RUNNER_BASELINE: Final = f"{_OWN}/runner-baseline/v1"
 REBUILD: Final = f"{_OWN}/rebuild/v1"
@@ -34,6 +40,12 @@ SHORT_NAMES: Final = {
     "vulns": VULNS,
     "vex": VEX,
     "test-result": TEST_RESULT,
+    "svr": SVR,
+    "scai": SCAI,
+    "runtime-trace": RUNTIME_TRACE,
+    "release": RELEASE,
+    "reference": REFERENCE,
+    "spdx": SPDX,
     "runner-posture": RUNNER_POSTURE,
     "runner-baseline": RUNNER_BASELINE,
     "rebuild": REBUILD,

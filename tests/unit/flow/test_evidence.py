@@ -9,10 +9,11 @@ import pytest
 from pratique.errors import EvidenceInvalidError, PolicyRefusedError, UsageError
 from pratique.flow.account import export_audit, report, verify_audit
 from pratique.flow.artifact import Artifact
-from pratique.flow.attest import attest, examine
+from pratique.flow.attest import attest, examine, make_claim
 from pratique.flow.evidence import gather, newest
 from pratique.model import predicate
 from pratique.model.digest import sha256_bytes
+from pratique.trust.statement import Subject
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,14 +92,8 @@ def test_a_report_of_nothing_is_refused(state: State, tmp_path: Path) -> None:
 
 
 def claim(state: State, key: Path, kind: str) -> Digest:
-    return attest(
-        state.workspace,
-        APP,
-        predicate_type=kind,
-        body={"answer": 42},
-        key=str(key),
-        ask=lambda _: b"",
-    )
+    about = make_claim([Subject(APP.name, APP.digest.digest_set)], kind, {"answer": 42})
+    return attest(state.workspace, about, str(key), lambda _: b"")
 
 
 def test_attesting(state: State) -> None:

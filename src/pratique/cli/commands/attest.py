@@ -3,46 +3,80 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from pratique.cli.secrets import ask_secret, key_option
+from pratique.cli.secrets import KEY_HELP, ask_secret
 from pratique.cli.session import Session, read_bounded, session_options
+from pratique.errors import UsageError
+
+if TYPE_CHECKING:
+    from pratique.trust.statement import Subject
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command("attest")
-@click.argument("artifact", required=False)
-@click.option("--type", "predicate_type", required=True, help="Predicate type: a short name, or its URI.")
+@click.argument("artifacts", nargs=-1)
+@click.option(
+    "--predicate-type", "--type", "kind", required=True, help="Predicate type: a short name, or its URI."
+)
 @click.option("--predicate", type=_FILE, required=True, help="JSON file with the claim.")
-@key_option
+@click.option("--subjects-of", type=_FILE, help="Also claim it about what another bundle is about.")
+@click.option("--key", metavar="KEY", help=KEY_HELP)
+@click.option("--dry-run", is_flag=True, help="Print the statement, and sign nothing.")
 @session_options
 def command(
-    session: Session, *, artifact: str | None, predicate_type: str, predicate: Path, key: str
+    session: Session,
+    *,
+    artifacts: tuple[str, ...],
+    kind: str,
+    predicate: Path,
+    subjects_of: Path | None,
+    key: str | None,
+    dry_run: bool,
 ) -> None:
-    """Sign a claim about ARTIFACT (by default the newest build) and journal it.
+    """Sign a claim about ARTIFACTS (by default the newest build) and journal it.
 
-    Anybody with a key can claim anything; whether the claim counts is decided by policy, which knows who may
-    sign what.
+    An artifact is a file, a directory (every file in it), or a digest (sha256:… or NAME@sha256:…). Predicates
+    of types that in-toto, SLSA, CycloneDX, SPDX and OpenVEX specify are checked first; others are taken as
+    they are. Anybody with a key can claim anything; whether the claim counts is decided by policy, which
+    knows who may sign what.
     """
-    from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
-    from pratique.flow.attest import attest  # noqa: PLC0415
+    from pratique.flow.attest import attest, make_claim  # noqa: PLC0415 - pulls in cryptography
     from pratique.model.strict_json import MAX_BYTES, parse_json_object  # noqa: PLC0415
 
     body = parse_json_object(read_bounded(predicate, MAX_BYTES), what=str(predicate))
-    project = session.project if artifact is None else None
-    workspace = session.workspace()
-    found = find_artifact(workspace, project, artifact)
-    evidence = attest(
-        workspace,
-        found,
-        predicate_type=predicate_type,
-        body=body,
-        key=key,
-        ask=ask_secret,
-    )
+    claim = make_claim(_subjects(session, artifacts, subjects_of), kind, body)
+    if dry_run:
+        click.echo(claim.encode().decode())
+        return
+    if key is None:
+        raise UsageError("no key given", hint="--key FILE or a key URI; --dry-run only shows the statement")
+    evidence = attest(session.workspace(), claim, key, ask_secret)
+    subjects = [{"name": item.name, "digest": item.digest} for item in claim.subjects]
+    names = ", ".join(item.name for item in claim.subjects[:_SHOWN])
+    more = f" and {len(subjects) - _SHOWN} more" if len(subjects) > _SHOWN else ""
     session.emit(
-        {"artifact": {"name": found.name, "digest": str(found.digest)}, "evidence": str(evidence)},
-        lambda: click.echo(f"journalled {predicate_type} about {found.name} as {evidence}"),
+        {"subjects": subjects, "predicateType": claim.predicate_type, "evidence": str(evidence)},
+        lambda: click.echo(f"journalled {kind} about {names}{more} as {evidence}"),
     )
+
+
+_SHOWN = 3
+
+
+def _subjects(session: Session, artifacts: tuple[str, ...], bundle: Path | None) -> list[Subject]:
+    from pratique.flow.subjects import find_subjects, subjects_of  # noqa: PLC0415 - pulls in cryptography
+    from pratique.trust.bundle import MAX_BUNDLE_BYTES  # noqa: PLC0415
+
+    found: list[Subject] = []
+    if bundle is not None:
+        found += subjects_of(read_bounded(bundle, MAX_BUNDLE_BYTES), what=str(bundle))
+    if artifacts or bundle is None:
+        project = None if artifacts else session.project
+        workspace = session.workspace()
+        for given in artifacts or (None,):
+            found += find_subjects(workspace, project, given)
+    return found
