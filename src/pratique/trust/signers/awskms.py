@@ -86,7 +86,6 @@ def open_key(uri: KeyUri, world: Surroundings) -> KeyHandle:
         ConfigError: botocore is not installed, no credentials or region, no such key, or no permission.
         InfrastructureError: AWS KMS cannot be reached, or keeps failing.
     """
-    del world  # botocore has its own ways to find credentials and to wait
     name, given = options(uri, frozenset({"region"}))
     botocore = extra("botocore.session", "kms-aws")
     exceptions = extra("botocore.exceptions", "kms-aws")
@@ -95,8 +94,9 @@ def open_key(uri: KeyUri, world: Surroundings) -> KeyHandle:
         read_timeout=SECONDS,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
     )
+    region = given.get("region") or world.environ.get("AWS_REGION")  # which botocore alone does not read
     try:
-        client = botocore.get_session().create_client("kms", region_name=given.get("region"), config=config)
+        client = botocore.get_session().create_client("kms", region_name=region, config=config)
     except exceptions.NoRegionError as error:
         raise ConfigError(f"{uri}: which region?", hint="add ?region=…, or set $AWS_REGION") from error
     except exceptions.BotoCoreError as error:

@@ -89,7 +89,8 @@ class Service:
         """
         problem, wait = "", 0.0
         for attempt in range(ATTEMPTS):
-            self._sleep(min(wait, _LONGEST_WAIT))
+            if attempt:
+                self._sleep(min(wait, _LONGEST_WAIT))
             wait = 0.5 * 2**attempt
             try:
                 status, answer, after = self._once(method, path, body)
