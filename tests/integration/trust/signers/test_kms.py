@@ -145,8 +145,10 @@ print(json.dumps(getattr(client, call)(**arguments), default=str))
 def _ask(environment: dict[str, str], call: str, **arguments: Any) -> Any:
     done = subprocess.run(
         [PYTHON, "-c", ASK_MOTO, json.dumps([call, arguments])],
-        check=True, capture_output=True, env={**environment, "AWS_DEFAULT_REGION": "eu-central-1", "PATH": os.environ["PATH"]},
-    )  # fmt: skip
+        check=True,
+        capture_output=True,
+        env={**environment, "AWS_DEFAULT_REGION": "eu-central-1", "PATH": os.environ["PATH"]},
+    )
     return json.loads(done.stdout)
 
 
