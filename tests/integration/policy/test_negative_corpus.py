@@ -130,6 +130,7 @@ CORPUS = {
     "broken JSON": ('deny contains 1 if { json.unmarshal("{") }', "json|JSON|EOF|unexpected"),
     "broken base64": ('deny contains base64.decode("%")', "base64|symbol|nvalid|decode failed"),
     "call of a rule": (NEVER % "g(1)" + "g := 1", "g"),
+    "membership of a key and a value": (NEVER % '"a", "a" in {"a"}', "engines disagree"),
     "unclosed text": ('deny contains "x', "mine.rego"),
     "control character": ("deny contains 1\x00", "mine.rego"),
     "byte order mark": ("\ufeffdeny contains 1", "invalid character|byte-order mark"),

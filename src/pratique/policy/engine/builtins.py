@@ -3,8 +3,9 @@
 A list of forbidden functions (`http.send`, `opa.runtime`, `rand.intn`, `time.now_ns` …) fails open with
 each function an engine gains. Everything here is a pure function of its arguments, is implemented by
 regorus 0.13 and means the same in OPA 1.x. Not here on purpose, besides clocks, randomness, network and
-environment: `io.jwt.*` and `crypto.*` (trust is settled before Rego), `json.match_schema` and
-`regex.template_match` (they differ between engines), `print` and `trace` (they write).
+environment: `io.jwt.*` and `crypto.*` (trust is settled before Rego), `json.match_schema`,
+`regex.template_match`, `strings.count` and `strings.replace_n` (engines differ), `print` and `trace` (they
+write).
 
 Standard library only: the engine's worker process imports it.
 """
@@ -24,7 +25,7 @@ _BY_ARITY: Final = {
     2: """
         array.concat concat contains endswith format_int indexof json.filter json.remove numbers.range
         object.filter object.remove object.subset object.union regex.match regex.split semver.compare split
-        sprintf startswith strings.any_prefix_match strings.any_suffix_match strings.count time.diff trim
+        sprintf startswith strings.any_prefix_match strings.any_suffix_match time.diff trim
         trim_left trim_prefix trim_right trim_suffix
     """,
     3: "array.slice glob.match object.get regex.find_n regex.replace replace substring",

@@ -230,6 +230,12 @@ def _functions(modules: list[Module]) -> dict[tuple[str, ...], int]:
 
 def _check_calls(module: Module, rule: Node, functions: dict[tuple[str, ...], int]) -> None:
     for node in _walk(rule):
+        if (node.get("Membership") or {}).get("key"):
+            raise RegoError(
+                "capability",
+                f"{module.where(node['Membership'])}: engines disagree on `key, value in …` as a test;"
+                " write `some key, value in …`",
+            )
         call = node.get("Call")
         if call is None:
             continue

@@ -1,0 +1,40 @@
+"""OPA's own conformance cases on the default engine: no category may fall below what it once passed.
+
+The floor in `tests/vectors/opa-conformance.json` is what `tests/support/opa_cases.py` counted with the cases
+of OPA 1.22.3 and regorus 0.13.0.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parents[2]
+FLOOR = json.loads((TESTS / "vectors" / "opa-conformance.json").read_text())
+CASES = os.environ.get("PRATIQUE_OPA_CASES", "")
+
+
+@pytest.mark.interop
+@pytest.mark.skipif(not CASES, reason="PRATIQUE_OPA_CASES names no folder of OPA's cases")
+def test_no_category_falls() -> None:
+    script = TESTS / "support" / "opa_cases.py"
+    done = subprocess.run(
+        [sys.executable, str(script), CASES],
+        check=True,
+        timeout=300,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    counts = json.loads(done.stdout)
+    fallen = {
+        name: (floor, counts.get(name))
+        for name, floor in FLOOR.items()
+        if counts[name]["passed"] < floor["passed"] or counts[name]["failed"] > floor["failed"]
+    }
+    assert fallen == {}
+    assert sum(count["passed"] for count in counts.values()) >= 1700
