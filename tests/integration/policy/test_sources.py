@@ -171,3 +171,26 @@ def test_a_source_in_the_name_of_a_shipped_package_redefines_nothing() -> None:
     different = s.complete(rebuild=s.rebuild() | {"verdict": "different"})
     decision = evaluate(s.gate_input(different), bundle, ENGINE).decision
     assert "rebuild.identical" in {result.code for result in decision.with_status(Status.VIOLATION)}
+
+
+HELPER = 'package {}\nimport rego.v1\nours if input.subject.name == "harbour-1.0.tar"\n'
+
+
+def test_a_module_without_a_rule_that_refuses_has_to_be_used() -> None:
+    deny = 'package main\nimport rego.v1\ndeny contains "ours" if {}\n'
+    used = {"deny.rego": deny.format("data.lib.ours"), "lib.rego": HELPER.format("lib")}
+    assert "main.deny" in {result.code for result in decide(used).with_status(Status.VIOLATION)}
+    beside = {"deny.rego": deny.format("ours"), "helper.rego": HELPER.format("main")}
+    assert "main.deny" in {result.code for result in decide(beside).with_status(Status.VIOLATION)}
+    forgotten = {"deny.rego": deny.format("true"), "misspelt.rego": "package other\ndenied := 1\n"}
+    (error,) = decide(forgotten).with_status(Status.ERROR)
+    assert "misspelt.rego: no rule named deny or warn, and no other module uses it" in error.msg
+    empty = {"deny.rego": deny.format("true"), "about.rego": "# What there is.\npackage about\n"}
+    assert "main.deny" in {result.code for result in decide(empty).with_status(Status.VIOLATION)}
+
+
+def test_a_list_under_a_condition_is_taken_as_conftest_takes_it() -> None:
+    text = 'package main\nimport rego.v1\nviolation := [{"msg": msg}] if {\n\tmsg := input.CONDITION\n}\n'
+    found = decide({"a.rego": text.replace("CONDITION", "subject.name")})
+    assert [result.msg for result in found.with_status(Status.VIOLATION)] == ["harbour-1.0.tar"]
+    assert decide({"a.rego": text.replace("CONDITION", "nothing")}).allowed

@@ -177,12 +177,12 @@ def _check_used(modules: list[Module]) -> None:
             f"{modules[0].file}: no rule named deny or warn, so nothing in it could refuse anything",
         )
     rules = {(*module.package, name) for module in modules for name, _ in module.rules}
+    used = {module.file: _uses(module, rules) for module in modules}
     for module in modules:
         mine = {(*module.package, name) for name, _ in module.rules}
         if not mine or any(_ENTRY.match(name[-1]) or name[-1] == _EXCEPTION for name in mine):
             continue
-        others = (other for other in modules if other is not module)
-        if not any(mine & _uses(other, rules) for other in others):
+        if not any(mine & targets for file, targets in used.items() if file != module.file):
             raise RegoError(
                 "compile",
                 f"{module.file}: no rule named deny or warn, and no other module uses it,"
