@@ -12,16 +12,19 @@ from pratique.errors import CouldNotCheckError, EvidenceInvalidError, MalformedE
 from pratique.model.digest import sha256_bytes
 from pratique.trust.bundle import parse_bundle
 from pratique.trust.encoding import b64decode, b64encode
+from pratique.trust.entity import Message
 from pratique.trust.entry import leaf_of
 from pratique.trust.foreign.table import read_evidence
 from pratique.trust.keyring import KeyRing, make_keyring
 from pratique.trust.merkle import leaf_hash, verify_inclusion
-from pratique.trust.publickey import as_public_key
+from pratique.trust.publickey import as_public_key, load_spki
 from pratique.trust.root import TrustedRoot, parse_root
 from pratique.trust.verify import Established, verify_bundle, verify_entity
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pratique.testing.authority import World
 
 STAGING = "a.dsse.staging-rekor-v2.txt.sigstore.json"
 GITHUB = "https://token.actions.githubusercontent.com"
@@ -257,3 +260,106 @@ def test_an_old_root_does_not_know_the_new_certificate_log(folder: Path, staging
 def test_another_instances_root(folder: Path, public_good: TrustedRoot) -> None:
     with pytest.raises(EvidenceInvalidError, match=r"step 3 \(timestamp\)"):
         verify_bundle((folder / STAGING).read_bytes(), public_good)
+
+
+def _rewrapped_for_old_cosign(folder: Path) -> dict[str, Any]:
+    """A bundle of Sigstore's public instance in the form that cosign wrote before it wrote bundles."""
+    bundle = json.loads((folder / "bundle_v3_github.whl.sigstore").read_bytes())
+    material = bundle["verificationMaterial"]
+    (entry,) = material["tlogEntries"]
+    der = material["x509CertificateChain"]["certificates"][0]["rawBytes"]
+    pem = f"-----BEGIN CERTIFICATE-----\n{der}\n-----END CERTIFICATE-----\n"
+    return {
+        "base64Signature": bundle["messageSignature"]["signature"],
+        "cert": b64encode(pem.encode()),
+        "rekorBundle": {
+            "SignedEntryTimestamp": entry["inclusionPromise"]["signedEntryTimestamp"],
+            "Payload": {
+                "body": entry["canonicalizedBody"],
+                "integratedTime": int(entry["integratedTime"]),
+                "logIndex": int(entry["logIndex"]),
+                "logID": b64decode(entry["logId"]["keyId"], what="id").hex(),
+            },
+        },
+    }
+
+
+def _verify_all(data: bytes, root: TrustedRoot) -> list[Established]:
+    return [verify_entity(entity, root, keys=KeyRing()) for entity in read_evidence(data)]
+
+
+def test_cosigns_old_bundles(folder: Path, public_good: TrustedRoot) -> None:
+    document = _rewrapped_for_old_cosign(folder)
+    (entity,) = read_evidence(json.dumps(document).encode())
+    found = verify_entity(entity, public_good, keys=KeyRing())
+    assert found.entity.carrier == "cosign bundle (before version 3)"
+    assert found.logs[0].by == "promise"
+    assert isinstance(entity.content, Message)
+    assert entity.content.digest.hex() == sha256_bytes((folder / "bundle_v3_github.whl").read_bytes()).hex
+    for name, value in (("integratedTime", 1), ("logIndex", 1), ("logID", "00" * 32)):
+        changed = json.loads(json.dumps(document))
+        changed["rekorBundle"]["Payload"][name] = value
+        (entity,) = read_evidence(json.dumps(changed).encode())
+        with pytest.raises(SignatureInvalidError, match="step 3"):
+            verify_entity(entity, public_good, keys=KeyRing())
+    for name in ("rekorBundle", "base64Signature", "cert"):
+        changed = {key: value for key, value in document.items() if key != name}
+        with pytest.raises((MalformedError, CouldNotCheckError)):
+            _verify_all(json.dumps(changed).encode(), public_good)
+
+
+def test_githubs_list_and_one_bundle_a_line(evidence: Path, public_good: TrustedRoot) -> None:
+    bundle = json.loads((evidence / "github" / "MODULE.bazel.intoto.jsonl").read_bytes())
+    listed = {"attestations": [{"bundle": bundle, "repository_id": 1}]}
+    (entity,) = read_evidence(json.dumps(listed).encode())
+    assert entity.carrier == "Sigstore bundle 0.3 in GitHub's list"
+    assert verify_entity(entity, public_good, keys=KeyRing()).signer.issuer == GITHUB
+    line = json.dumps(bundle).encode()
+    assert len(read_evidence(line + b"\n" + line + b"\n")) == 2
+    with pytest.raises(MalformedError, match="empty"):
+        read_evidence(b'{"attestations": []}')
+    with pytest.raises(MalformedError, match="without a bundle"):
+        read_evidence(b'{"attestations": [{"bundle_url": "https://example.org"}]}')
+
+
+def test_runs_that_chains_signed(world: World) -> None:
+    """The form of Chains' annotations (pkg/chains/storage/tekton), around an envelope of our own."""
+    bundle = parse_bundle(world.by_key)
+    envelope = {
+        "payload": b64encode(bundle.payload),
+        "payloadType": bundle.payload_type,
+        "signatures": [{"keyid": "SHA256:whatever", "sig": b64encode(bundle.signature)}],
+    }
+    notes = {"chains.tekton.dev/signature-taskrun-1": b64encode(json.dumps(envelope).encode())}
+    run = {"kind": "TaskRun", "metadata": {"name": "build", "annotations": notes}}
+    (entity,) = read_evidence(json.dumps(run).encode())
+    (enrolled,) = world.keys.values()
+    keys = make_keyring([load_spki(enrolled.public_key)])
+    found = verify_entity(entity, world.authority.trusted_root, keys=keys)
+    assert (found.entity.carrier, found.moments, found.logs) == ("Tekton Chains annotation", (), ())
+    assert found.statement == world.statement
+    with pytest.raises(CouldNotCheckError, match="not among the 0 given"):
+        verify_entity(entity, world.authority.trusted_root, keys=KeyRing())
+    notes["chains.tekton.dev/cert-taskrun-1"] = b64encode(b"junk")
+    with pytest.raises(MalformedError):
+        read_evidence(json.dumps(run).encode())
+
+
+def test_an_envelope_gains_nothing_by_leaving_its_log_entry_behind(world: World) -> None:
+    """A certificate's signature with a good timestamp, re-wrapped as Witness would: this root has a log."""
+    signed = parse_bundle(world.by_certificate).signed()
+    pem = f"-----BEGIN CERTIFICATE-----\n{b64encode(signed.certificate or b'')}\n-----END CERTIFICATE-----\n"
+    stamp = {"type": "tsp", "data": b64encode(signed.timestamp)}
+    signature = {
+        "sig": b64encode(signed.signature),
+        "certificate": b64encode(pem.encode()),
+        "timestamps": [stamp],
+    }
+    envelope = {
+        "payload": b64encode(signed.payload),
+        "payloadType": signed.payload_type,
+        "signatures": [signature],
+    }
+    (entity,) = read_evidence(json.dumps(envelope).encode())
+    with pytest.raises(SignatureInvalidError, match=r"step 7 .*no log entry, and this trusted root has logs"):
+        verify_entity(entity, world.authority.trusted_root, keys=KeyRing())

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from pratique.errors import MalformedError
-from pratique.trust import protojson
 from pratique.trust.entity import Claimed
 from pratique.trust.foreign.sigstore import read_bundle
 
@@ -33,7 +32,12 @@ def read_list(document: dict[str, Any], source: Digest) -> list[Entity]:
             `trust.foreign.sigstore.read_bundle`.
     """
     found: list[Entity] = []
-    for item in protojson.members(document, "attestations", "attestations", most=_MAX_BUNDLES):
+    items = document["attestations"]
+    if len(items) > _MAX_BUNDLES:
+        raise MalformedError(f"attestations: {len(items)} of them, more than {_MAX_BUNDLES}")
+    for item in items:
+        if not isinstance(item, dict):
+            raise MalformedError("attestations: an item is not an object")
         bundle, predicate_type = item.get("bundle"), item.get("predicateType", "")
         if not isinstance(bundle, dict) or not isinstance(predicate_type, str):
             raise MalformedError("attestations: an item without a bundle, or with an odd predicateType")

@@ -5,6 +5,7 @@ Format: cosign, pkg/cosign/bundle/rekor.go and pkg/cosign/fetch.go (LocalSignedP
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pratique.model.digest import Digest
 
 CARRIER: Final = "cosign bundle (before version 3)"
-_HASH_HEX: Final = 64
+_HEX = re.compile(r"[0-9a-f]{64}\Z")
 
 
 def is_legacy_bundle(document: dict[str, Any]) -> bool:
@@ -60,22 +61,13 @@ def _entry(payload: dict[str, Any], promise: bytes) -> tuple[LogEntry, dict[str,
     raw = b64decode(payload.get("body"), what="rekorBundle: body")
     body = parse_json_object(raw, what="rekorBundle: body")
     log_id = payload.get("logID")
-    if (
-        not isinstance(log_id, str)
-        or len(log_id) != _HASH_HEX
-        or not log_id.isalnum()
-        or not log_id.islower()
-    ):
+    if not isinstance(log_id, str) or not _HEX.match(log_id):
         raise MalformedError("rekorBundle: logID is not the hex of a SHA-256")
     kind, version = body.get("kind"), body.get("apiVersion")
     if not isinstance(kind, str) or not isinstance(version, str):
         raise MalformedError("rekorBundle: body has no kind")
-    try:
-        identity = bytes.fromhex(log_id)
-    except ValueError as error:
-        raise MalformedError("rekorBundle: logID is not hex") from error
     index, seconds = _number(payload, "logIndex"), _number(payload, "integratedTime")
-    return LogEntry(identity, index, (kind, version), raw, None, seconds, promise), body
+    return LogEntry(bytes.fromhex(log_id), index, (kind, version), raw, None, seconds, promise), body
 
 
 def _number(payload: dict[str, Any], name: str) -> int:
