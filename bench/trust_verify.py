@@ -6,8 +6,8 @@
 Rates are of processes with everything imported and the root loaded, in turns and in CPU time (two processes:
 by the clock), so that the ratios hold where the machine has other work to do. `distinct` bundles each have
 a proof to a tree head of their own; `one-head` have proofs to one, as a batch of the journal gives;
-`repeated` is one bundle again and again. Cold is a whole process for one bundle. The floor is the elliptic-curve operations
-alone that a distinct bundle needs: four P-256 verifications and one Ed25519.
+`repeated` is one bundle again and again. Cold is a whole process for one bundle. The floor is the curve
+operations alone that a distinct bundle needs: four P-256 verifications and one Ed25519.
 """
 
 from __future__ import annotations
