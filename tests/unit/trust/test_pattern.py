@@ -35,6 +35,8 @@ CERTIFICATES: list[tuple[Any, str, str, bool]] = [
     ("spiffe://a.example/ci-*", "spiffe://a.example/ci-7", "https://a.example", True),
     ("spiffe://a.example/ci-*", "spiffe://a.example/ci-", "https://a.example", False),
     ("spiffe://a.example/ci-*", "spiffe://a.example/ci-7/admin", "https://a.example", False),
+    ("spiffe://a.example/ab*ba", "spiffe://a.example/aba", "https://a.example", False),
+    ("spiffe://a.example/ab*ba", "spiffe://a.example/ab-ba", "https://a.example", True),
     (
         workflow("spiffe://a.example/x", "https://ca.example"),
         "spiffe://a.example/x",
