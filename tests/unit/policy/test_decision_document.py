@@ -176,3 +176,12 @@ def test_every_format_writes_every_decision() -> None:
     for form in (*FORMATS, *PREDICATES):
         for decision in (decide(), decide(FINDING), rejected(), waived()):
             assert write_decision(form, decision, VERIFIER)
+
+
+def test_a_violation_names_the_rule_by_file_and_line() -> None:
+    (violation,) = decide(FINDING).with_status(Status.VIOLATION)
+    assert violation.rule is not None
+    lines = shipped_bundle().modules[violation.rule.file].splitlines()
+    assert lines[violation.rule.line - 1] == "# METADATA"
+    block = lines[violation.rule.line : violation.rule.line + 8]
+    assert any("short_name: isolated" in line for line in block)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import policy_scenario as s
 import pytest
 
+from pratique.model.predicate import WAIVER
 from pratique.policy.build_facts import definition_digest
 from pratique.policy.shipped import shipped_bundle
 from pratique.policy.standing import Assessment, assess
@@ -237,3 +238,18 @@ def test_many_set_aside_are_counted_not_listed(requirements: Requirements) -> No
 def test_patterns_of_signers(pattern: object, identity: Identity, *, allowed: bool) -> None:
     table = {"roles": {"scanner": {"signers": [pattern], "may_sign": ["sbom", "vulns"]}}}
     assert shipped_bundle(requirements=table).requirements.may_sign(identity, "sbom") is allowed
+
+
+def test_what_is_missing_without_anything_in_its_place_is_said_in_one_sentence(
+    requirements: Requirements,
+) -> None:
+    kept = [item for item in s.complete() if item != s.evidence("sbom")]
+    (owed,) = judge(requirements, *kept).owed
+    assert (owed.message, owed.evidence) == ("no accepted sbom evidence; scanner may sign it", ())
+
+
+def test_a_waiver_is_no_evidence_for_this_layer(requirements: Requirements) -> None:
+    waiver = s.evidence("sbom", {}, digest=s.digest("waiver"), predicate_type=WAIVER)
+    assessment = judge(requirements, *s.complete(), waiver)
+    assert assessment.set_aside == ()
+    assert "waiver" not in assessment.standing
