@@ -50,7 +50,9 @@ def fetch_policy(workspace: Workspace, project: Project | None, wanted: Wanted, 
         InfrastructureError: the registry does not answer.
     """
     config = project.config.policy.bundle if project else None
-    place = wanted.place or (config and (config.oci or config.path))
+    place = wanted.place
+    if place is None and project and config:
+        place = config.oci or str(project.path(config.path or ""))
     if not place:
         raise UsageError(
             "no place to pull from", hint="name one, or pin a bundle in pratique.toml: [policy.bundle]"

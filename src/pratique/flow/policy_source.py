@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-import msgspec
 
 from pratique.errors import ConfigError, EvidenceInvalidError, UsageError
 from pratique.flow.policy import policy_of
@@ -20,7 +19,6 @@ from pratique.trust.authority.init import load_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from pratique.flow.config import Project
     from pratique.flow.workspace import Workspace
@@ -34,15 +32,11 @@ class Surroundings:
     """Where a command runs, and what there is: perhaps a state directory, perhaps a project.
 
     Attributes:
-        folder: what relative references are against.
         project: the project around it.
         home: where the state directory is, or would be.
     """
 
-    def __init__(
-        self, folder: Path, home: Path, project: Project | None, open_workspace: Callable[[], Workspace]
-    ) -> None:
-        self.folder = folder
+    def __init__(self, home: Path, project: Project | None, open_workspace: Callable[[], Workspace]) -> None:
         self.home = home
         self.project = project
         self._open = open_workspace
@@ -64,14 +58,7 @@ class Surroundings:
         return (self.project.config.policy.profile if self.project else None) or DEFAULT_PROFILE
 
 
-class Meant(msgspec.Struct, frozen=True):
-    """A policy, and what to call it."""
-
-    name: str
-    bundle: PolicyBundle
-
-
-def policy_meant(reference: str, around: Surroundings, *, profile: str | None = None) -> Meant:
+def policy_meant(reference: str, around: Surroundings, *, profile: str | None = None) -> PolicyBundle:
     """Find the policy that a reference means; nothing about its signature is said.
 
     Args:
@@ -86,24 +73,22 @@ def policy_meant(reference: str, around: Surroundings, *, profile: str | None = 
     if reference == CURRENT:
         if around.workspace is None or around.project is None:
             raise UsageError("there is no policy in force: no project or no state directory here")
-        return Meant(CURRENT, policy_of(around.workspace, around.project))
+        return policy_of(around.workspace, around.project)
     if reference.startswith(_SHIPPED):
-        bundle = shipped_bundle(
+        return shipped_bundle(
             reference.removeprefix(_SHIPPED), requirements={"trust_domain": around.trust_domain}
         )
-        return Meant(reference, bundle)
     if re.match(r"sha256:[0-9a-f]{64}\Z", reference):
         if around.workspace is None:
             raise UsageError(f"{reference}: there is no state directory here to look it up in")
-        return Meant(reference, PolicyBundle.parse(around.workspace.blobs.get(parse_digest(reference))))
-    path = around.folder / reference
+        return PolicyBundle.parse(around.workspace.blobs.get(parse_digest(reference)))
+    path = Path(reference)
     if path.is_dir():
         requirements = {"trust_domain": around.trust_domain}
-        bundle = load_source(path, profile=profile or around.profile, requirements=requirements)
-        return Meant(reference, bundle)
+        return load_source(path, profile=profile or around.profile, requirements=requirements)
     if not path.exists():
         raise UsageError(f"{reference}: neither a folder nor a file", hint=f"name {_WAYS}")
-    return Meant(reference, _read(path))
+    return _read(path)
 
 
 def _read(path: Path) -> PolicyBundle:

@@ -15,6 +15,8 @@ from pratique.model.strict_json import MAX_BYTES, parse_json_object
 from pratique.policy.bundle import PolicyBundle, make_bundle
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.evidence import GateInput, parse_input, read_input
+from pratique.policy.explain.deep import deepen
+from pratique.policy.explain.words import explain
 from pratique.policy.gate import Gated, evaluate
 from pratique.policy.rule_data import rule_data_table
 from pratique.policy.settings import merge
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from pratique.flow.config import Project
     from pratique.flow.workspace import Workspace
     from pratique.policy.decision import Decision
+    from pratique.policy.explain.words import Explanation
 
 
 def saved_input(path: Path) -> GateInput:
@@ -87,6 +90,12 @@ def try_policy(given: GateInput, bundle: PolicyBundle, *, at: datetime | None) -
     """Decide, at another time if one is given, and record nothing."""
     when = given if at is None else msgspec.structs.replace(given, effective_time=at)
     return evaluate(when, bundle, RegorusEngine())
+
+
+def trial_explained(gated: Gated, bundle: PolicyBundle) -> Explanation:
+    """Explain what was just tried."""
+    decision = gated.decision
+    return deepen(explain(decision), decision, read_input(gated.input_bytes), bundle, RegorusEngine())
 
 
 def input_text(given: GateInput) -> bytes:

@@ -67,10 +67,10 @@ signer = "{made["signer"]}"
 
 """
     released.write("pratique.toml", text[:start] + pinned + text[end:])
-    assert released.ask("policy", "eval", "current", "--input", tmp_path / "saved.json", expect=1)["policy"][
-        "digest"
-    ]["sha256"] == made["policy"].removeprefix("sha256:")
-    gated = released.ask("gate", expect=1)
+    assert released.ask("policy", "eval", "current", "--input", tmp_path / "saved.json")["policy"]["digest"][
+        "sha256"
+    ] == made["policy"].removeprefix("sha256:")
+    gated = released.ask("gate")
     assert {item["code"] for item in gated["results"] if item["status"] == "success"} >= {
         "components.unwanted"
     }

@@ -39,7 +39,7 @@ def surroundings(session: Session) -> Surroundings:
     from pratique.flow.policy_source import Surroundings  # noqa: PLC0415 - pulls in cryptography
 
     project = session.project if find_file(session.folder) else None
-    return Surroundings(session.folder, session.home, project, session.workspace)
+    return Surroundings(session.home, project, session.workspace)
 
 
 @command.command("init")
@@ -53,7 +53,7 @@ def init(session: Session, *, target: Path, dry_run: bool) -> None:
     """
     from pratique.flow.policy_init import init_policy  # noqa: PLC0415 - pulls in msgspec
 
-    files = init_policy(session.folder / target, dry_run=dry_run)
+    files = init_policy(target, dry_run=dry_run)
 
     def human() -> None:
         for file in files:
@@ -82,13 +82,13 @@ def check(session: Session, *, policy: str, profile: str | None, sarif: Path | N
     from pratique.policy.suite.check import check_bundle, check_source  # noqa: PLC0415
 
     around = surroundings(session)
-    path = session.folder / policy
+    path = Path(policy)
     if path.is_dir():
         found = check_source(
             path, RegorusEngine(), profile=profile or around.profile, trust_domain=around.trust_domain
         )
     else:
-        found = check_bundle(policy_meant(policy, around).bundle, RegorusEngine())
+        found = check_bundle(policy_meant(policy, around), RegorusEngine())
     if sarif is not None:
         from pratique.policy.suite.sarif import encode_problems  # noqa: PLC0415 - who does not ask does not pay
         from pratique.store.atomic import write_atomic  # noqa: PLC0415
@@ -169,7 +169,7 @@ def test(
         raise UsageError(f"--run {pattern!r} is no regular expression: {error}") from error
     if pattern and coverage is not None:
         raise UsageError("--coverage is about all tests", hint="leave --run out")
-    bundle = policy_meant(str(source.resolve()), surroundings(session), profile=profile).bundle
+    bundle = policy_meant(str(source), surroundings(session), profile=profile)
     began = time.monotonic()
     found = run.run_tests(source, bundle, RegorusEngine(), pattern=pattern)
     seconds = time.monotonic() - began

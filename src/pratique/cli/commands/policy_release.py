@@ -58,13 +58,13 @@ def bundle(
 
     end = expires.replace(tzinfo=UTC, hour=23, minute=59, second=59)
     workspace = session.workspace()
-    meant = policy_meant(str(source.resolve()), surroundings(session), profile=profile)
-    wrong = [problem for problem in check_bundle(meant.bundle, RegorusEngine()) if problem.level == "error"]
+    policy = policy_meant(str(source), surroundings(session), profile=profile)
+    wrong = [problem for problem in check_bundle(policy, RegorusEngine()) if problem.level == "error"]
     if wrong:
         raise ConfigError(str(wrong[0]), hint=f"see all that is wrong: pratique policy check {source}")
     made = make_release(
         workspace,
-        meant.bundle,
+        policy,
         name=name,
         version=version,
         expires=end,
@@ -72,7 +72,7 @@ def bundle(
         ask=ask_secret,
     )
     write_atomic(output, made.archive, mode=0o644)
-    digest = meant.bundle.digest
+    digest = policy.digest
     body = {
         "file": str(output),
         "policy": str(digest),

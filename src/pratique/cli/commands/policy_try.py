@@ -53,8 +53,7 @@ def evaluate(
     from pratique.flow.policy_source import policy_meant  # noqa: PLC0415
     from pratique.model.clock import parse_time  # noqa: PLC0415
     from pratique.model.strict_json import parse_json_object  # noqa: PLC0415
-    from pratique.policy.explain.words import explain as explained  # noqa: PLC0415
-    from pratique.policy.explain.words import render  # noqa: PLC0415
+    from pratique.policy.explain import words  # noqa: PLC0415
     from pratique.store.atomic import write_atomic  # noqa: PLC0415
 
     around = surroundings(session)
@@ -67,7 +66,7 @@ def evaluate(
             raise UsageError("no input: there is no state directory here", hint="--input FILE")
         decision = policy_try.decision_meant(around.workspace, around.project, artifact)
         given = policy_try.input_of(around.workspace, decision)
-    bundle = policy_try.with_data(policy_meant(policy, around).bundle, parse_data(settings))
+    bundle = policy_try.with_data(policy_meant(policy, around), parse_data(settings))
     gated = policy_try.try_policy(given, bundle, at=parse_time(at) if at else None)
     if save is not None:
         write_atomic(save, policy_try.input_text(given), mode=0o644)
@@ -75,7 +74,7 @@ def evaluate(
     def human() -> None:
         found = gated.decision
         if explain:
-            click.echo(render(explained(found)), nl=False)
+            click.echo(words.render(policy_try.trial_explained(gated, bundle)), nl=False)
             return
         click.echo(
             f"{found.decision} {found.name} {found.subject.short} by {policy} at {found.effective_time}"
@@ -111,14 +110,14 @@ def diff(session: Session, *, old: str, new: str, since: datetime | None, limit:
 
     around = surroundings(session)
     before, after = policy_meant(old, around), policy_meant(new, around)
-    changes = compare_policies(before.bundle, after.bundle)
+    changes = compare_policies(before, after)
     asked: list[Asked] = []
     if around.workspace is not None:
         start = since.replace(tzinfo=UTC) if since else None
-        asked = diff_history(around.workspace, before.bundle, after.bundle, since=start, limit=limit)
+        asked = diff_history(around.workspace, before, after, since=start, limit=limit)
 
     def human() -> None:
-        click.echo(f"policy   {old} {before.bundle.digest.short} → {new} {after.bundle.digest.short}")
+        click.echo(f"policy   {old} {before.digest.short} → {new} {after.digest.short}")
         for change in changes:
             click.echo(_change_line(change))
         for line in _history_lines(asked):
