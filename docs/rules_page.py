@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from pratique.policy.shipped import PROFILES, level_table, shipped_bundle
+from pratique.policy.shipped import PROFILES, asked_by, level_table, shipped_bundle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,6 +51,9 @@ def _module(source: str, infos: Iterable[RuleInfo]) -> str:
         if info.needs:
             facts += f" Looks at: {info.needs}."
         facts += f" Controls: {', '.join(info.controls)}"
+        if info.code in asked_by():
+            name = ".".join(asked_by()[info.code])
+            facts += f". Off, and shown as skipped, unless the rule data sets `{name}`."
         parts += [
             f"### `{info.code}`",
             *_wrapped(facts),

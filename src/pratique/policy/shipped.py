@@ -58,12 +58,12 @@ def shipped_bundle(
     modules = {item.name: item.read_text("utf-8") for item in folder.iterdir() if item.name.endswith(".rego")}
     common = parse_json_object((folder / DATA_FILE).read_bytes(), what=DATA_FILE)
     trust = _toml(folder / TRUST_FILE)
-    levels = {code: row[profile] for code, row in level_table().items()}
-    common = merge(common, profile_data(profile)) | {"levels": levels}
+    given = merge(merge(common, profile_data(profile)), data or {})
+    given["levels"] = _levels(profile, given) | given.get("levels", {})
     trust = merge(trust, {"require": _profile(profile)["require"]})
     if rules is not None:
         modules |= {f"{ADDED_PREFIX}{name}": text for name, text in read_modules(rules).items()}
-    return make_bundle(modules, merge(common, data or {}), merge(trust, requirements or {}), sources)
+    return make_bundle(modules, given, merge(trust, requirements or {}), sources)
 
 
 def profile_data(profile: Profile) -> dict[str, Any]:
@@ -74,8 +74,26 @@ def profile_data(profile: Profile) -> dict[str, Any]:
 
 def level_table() -> dict[str, dict[str, Level]]:
     """Give the level of each shipped rule by profile: `{code: {profile: level}}`."""
-    rows = _toml(_folder() / "levels.toml")
+    rows = _toml(_folder() / "levels.toml")["levels"]
     return {code: dict(zip(PROFILES, row, strict=True)) for code, row in rows.items()}
+
+
+def asked_by() -> dict[str, tuple[str, str]]:
+    """Give the section and key of the rule data without which a rule has nothing to judge by, by code."""
+    found = {}
+    for code, name in _toml(_folder() / "levels.toml")["only_with"].items():
+        section, _, key = name.partition(".")
+        found[code] = (section, key)
+    return found
+
+
+def _levels(profile: Profile, data: dict[str, Any]) -> dict[str, Level]:
+    levels = {code: row[profile] for code, row in level_table().items()}
+    for code, (section, key) in asked_by().items():
+        table = data.get(section)
+        if not isinstance(table, dict) or not table.get(key):
+            levels[code] = "off"
+    return levels
 
 
 def _folder() -> Traversable:

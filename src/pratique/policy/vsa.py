@@ -76,7 +76,12 @@ def verified_levels(decision: Decision) -> list[str]:
     if not decision.allowed:
         return ["FAILED"]
     stood = any(item.predicate_type == PROVENANCE for item in decision.inputs)
-    checks = [result for result in decision.results if result.code.startswith("provenance.")]
+    # Provenance stood, so what is skipped is a rule that the policy asks nothing of.
+    checks = [
+        result
+        for result in decision.results
+        if result.code.startswith("provenance.") and result.status is not Status.SKIPPED
+    ]
     sound = bool(checks) and all(result.status in {Status.SUCCESS, Status.WARNING} for result in checks)
     earned = stood and sound and decision.build_level > 0
     return [f"SLSA_BUILD_LEVEL_{decision.build_level}" if earned else BUILD_LEVEL_UNEVALUATED]

@@ -10,7 +10,7 @@ import pytest
 from pratique.errors import ConfigError
 from pratique.policy.decision import Decision, Status
 from pratique.policy.gate import evaluate
-from pratique.policy.shipped import PROFILES, level_table, shipped_bundle
+from pratique.policy.shipped import PROFILES, asked_by, level_table, shipped_bundle
 
 STRICTNESS = ("off", "warn", "deny")
 
@@ -77,3 +77,26 @@ def test_a_rule_that_is_off_is_skipped_and_never_passed() -> None:
     (silent,) = [result for result in decision.results if result.code == "provenance.isolated"]
     assert silent.status is Status.SKIPPED
     assert silent.msg == "off by the policy's levels"
+
+
+def test_a_rule_without_anything_to_judge_by_is_off_and_comes_on_with_it() -> None:
+    values: dict[str, object] = {
+        "min_age_days": 7,
+        "required": True,
+        "freezes": [
+            {"begins": "2026-12-24T00:00:00Z", "ends": "2026-12-27T00:00:00Z", "reason": "Christmas"}
+        ],
+        "open": [{"days": ["mon"], "begins": "09:00", "ends": "17:00"}],
+    }
+    for code, (section, key) in asked_by().items():
+        value = ["image"] if section == "checks" else values.get(key, ["x"])
+        for profile in PROFILES:
+            if (profile, key) != ("high", "min_age_days"):  # which this profile sets
+                assert shipped_bundle(profile).data.levels[code] == "off"
+            on = shipped_bundle(profile, data={section: {key: value}}).data.levels[code]
+            assert on == level_table()[code][profile]
+
+
+def test_a_projects_own_level_holds_whatever_is_set() -> None:
+    bundle = shipped_bundle(data={"levels": {"licences.refused": "warn"}})
+    assert bundle.data.levels["licences.refused"] == "warn"
