@@ -61,7 +61,8 @@ def judge(bundle: PolicyBundle, gate_input: GateInput, assessment: Assessment, e
             criteria=criteria(source.selection, gate_input.subject, gate_input.effective_time),
         )
         try:
-            answer = _evaluate(source, bundle, gate_input, assessment, engine)
+            shape = attestations_input if source.input == "attestations" else evidence_input
+            answer = ask(source, bundle, engine, shape(gate_input, assessment), nanoseconds(gate_input))
             isolation = isolation or answer.isolation
             found = source_findings(judgement, answer.sets)
             _check_owners(source, found, owners)
@@ -104,31 +105,37 @@ def skip_dependents(results: Iterable[Finding], bundle: PolicyBundle) -> list[Fi
     return kept
 
 
-def source_data(source: Source, bundle: PolicyBundle, gate_input: GateInput) -> dict[str, Any]:
+def ask(source: Source, bundle: PolicyBundle, engine: Engine, document: dict[str, Any], now: float) -> Answer:
+    """Have one source's rules evaluated.
+
+    Args:
+        source: whose rules.
+        bundle: the policy it is a part of.
+        engine: evaluates.
+        document: what the rules see as `input`, in the shape the source asks for.
+        now: the effective time, in nanoseconds since 1970.
+
+    Raises:
+        EngineError: no answer that can be relied on.
+    """
+    modules = source.modules
+    data = source_data(source, bundle, now)
+    if not source.main:
+        modules, answers = answer_calls(source.modules, source.outlines, now)
+        data |= {ROOT: answers} if answers else {}
+    texts = {name: Module(source=text, rego=source.rego) for name, text in modules.items()}
+    return engine.evaluate(texts, data, document)
+
+
+def source_data(source: Source, bundle: PolicyBundle, now: float) -> dict[str, Any]:
     """Give what a source's rules see below `data`: the policy's rule data, overlaid with the source's own."""
     data: dict[str, Any] = {"rule_data": rule_data_table(bundle.data)}
     if source.main:
         return data
     data |= {key: {} for key in CONFORMA_DATA}
     if source.input == "attestations":
-        data["config"] = conforma_config(gate_input)
+        data["config"] = conforma_config(now)
     return merge(data, source.data)
-
-
-def _evaluate(
-    source: Source, bundle: PolicyBundle, gate_input: GateInput, assessment: Assessment, engine: Engine
-) -> Answer:
-    modules = source.modules
-    answers: dict[str, Any] = {}
-    if not source.main:
-        modules, answers = answer_calls(source.modules, source.outlines, nanoseconds(gate_input))
-    data = source_data(source, bundle, gate_input) | ({ROOT: answers} if answers else {})
-    shape = attestations_input if source.input == "attestations" else evidence_input
-    return engine.evaluate(
-        {name: Module(source=text, rego=source.rego) for name, text in modules.items()},
-        data,
-        shape(gate_input, assessment),
-    )
 
 
 def _blocked(

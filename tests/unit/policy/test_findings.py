@@ -12,7 +12,7 @@ import waiver_scenario as w
 
 from pratique.policy.decision import Decision, Finding, Status, parse_decision
 from pratique.policy.engine.port import Answer, EngineError, Module, RuleSet, TestAnswer
-from pratique.policy.explain import explain, render
+from pratique.policy.explain.words import explain, render
 from pratique.policy.formats.table import FORMATS
 from pratique.policy.gate import evaluate, replay
 from pratique.policy.shipped import shipped_bundle

@@ -14,6 +14,7 @@ from pratique.policy.engine.port import TestResult as Result
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import evaluate
 from pratique.policy.shipped import shipped_bundle
+from pratique.policy.sources import parse_source
 from pratique.policy.suite.check import check_bundle, check_source
 from pratique.policy.suite.diff import compare_decisions, compare_policies
 from pratique.policy.suite.report import ranges, report_document, summary, text_lines, write_junit
@@ -211,3 +212,18 @@ def test_a_verdict_that_flips_is_a_difference() -> None:
     assert [(item.code, item.after) for item in difference.moved] == [
         ("rebuild.identical", "violation (critical)")
     ]
+
+
+def test_a_further_source_is_checked_too() -> None:
+    bad = 'package theirs\nimport rego.v1\ndeny contains 1 if ec.oci.blob("x")\n'
+    stamp = "package old\ndeny[msg] { time.now_ns() > data.config.policy.when_ns; msg = 1 }\n"
+    sources = [
+        parse_source({"name": "acme", "modules": {"lib/a.rego": bad}}, what="test"),
+        parse_source(
+            {"name": "old", "modules": {"o.rego": stamp}, "rego": "v0", "input": "attestations"}, what="test"
+        ),
+    ]
+    (problem,) = check_bundle(shipped_bundle(sources=sources), RegorusEngine())
+    assert problem.file.startswith("acme")
+    assert (problem.rule, problem.level) == ("capability", "error")
+    assert "ec.oci.blob" in problem.message

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from pratique.policy.engine.port import Engine, EngineError, Module
-from pratique.policy.inputs import evidence_input
+from pratique.policy.inputs import evidence_input, nanoseconds
 from pratique.policy.results import source_data
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _reached(
         f"test_probe if {{\n\tfound := {asked}\n\tcount(found) > 0\n}}\n"
     )
     modules = {name: Module(source=text, rego=bundle.main.rego) for name, text in bundle.modules.items()}
-    data: dict[str, Any] = source_data(bundle.main, bundle, given)
+    data: dict[str, Any] = source_data(bundle.main, bundle, nanoseconds(given))
     answer = engine.test(
         modules | {_PROBE: Module(source=probe)}, data | {_INPUT: evidence_input(given, assessment)}
     )

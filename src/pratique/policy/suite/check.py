@@ -16,6 +16,7 @@ from pratique.errors import ConfigError, PratiqueError
 from pratique.policy.bundle import PolicyBundle, make_bundle
 from pratique.policy.engine.port import Engine, EngineError, Module
 from pratique.policy.files import TEST_SUFFIX
+from pratique.policy.results import ask
 from pratique.policy.rule_data import RuleData, rule_data_table
 from pratique.policy.settings import nearest
 from pratique.policy.suite.source import OWN_PREFIX, is_whole, load_source, read_text, source_data
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pratique.policy.sources import Source
+
+_NOTHING: Final[dict[str, dict[str, Any]]] = {
+    "evidence": {"subject": {}, "effective_time": "2026-01-01T00:00:00Z", "evidence": {}},
+    "attestations": {"image": {"ref": ""}, "attestations": []},
+}
 _MAX_BLOCKS: Final = 1000
 _PLACE: Final = re.compile(
     r"(?:project/)?(?P<file>[\w.-]+\.rego)(?::(?P<line>\d+))?(?::\d+)?: (?P<rest>.*)\Z", re.DOTALL
@@ -74,8 +81,10 @@ def check_source(folder: Path, engine: Engine, *, profile: str, trust_domain: st
 def check_bundle(bundle: PolicyBundle, engine: Engine) -> tuple[Problem, ...]:
     """Check a policy that has become a bundle already."""
     found = [*_evaluated(bundle, engine)]
-    for file, source in bundle.modules.items():  # further sources have data and conventions of their own
-        found += [*_unset_data(file, source, bundle.data), *_codes(file, source, bundle)]
+    for file, text in bundle.modules.items():  # further sources have data and conventions of their own
+        found += [*_unset_data(file, text, bundle.data), *_codes(file, text, bundle)]
+    for source in bundle.sources:
+        found += _source_evaluated(source, bundle, engine)
     return tuple(sorted(set(found)))
 
 
@@ -165,7 +174,7 @@ def _evaluated(bundle: PolicyBundle, engine: Engine) -> Iterator[Problem]:
     It stops at the first problem, so a file that has one is left out and the others are asked again. What
     they then miss of it is no problem of theirs.
     """
-    document = {"subject": {}, "effective_time": "2026-01-01T00:00:00Z", "evidence": {}}
+    document = _NOTHING["evidence"]
     left = {name: Module(source=source, rego=bundle.main.rego) for name, source in bundle.modules.items()}
     complete = True
     while left:
@@ -182,6 +191,15 @@ def _evaluated(bundle: PolicyBundle, engine: Engine) -> Iterator[Problem]:
             complete = False
         else:
             return
+
+
+def _source_evaluated(source: Source, bundle: PolicyBundle, engine: Engine) -> Iterator[Problem]:
+    """Let the engine parse and check a further source, on no evidence; it stops at the first problem."""
+    try:
+        ask(source, bundle, engine, _NOTHING[source.input], 0.0)
+    except EngineError as error:
+        problem = _located(error.message, error.phase, "")
+        yield msgspec.structs.replace(problem, file=f"{source.name}/{problem.file}".removesuffix("/"))
 
 
 def _unset_data(file: str, source: str, data: RuleData) -> Iterator[Problem]:
