@@ -132,7 +132,6 @@ CORPUS = {
     "call of a rule": (NEVER % "g(1)" + "g := 1", "g"),
     "membership of a key and a value": (NEVER % '"a", "a" in {"a"}', "engines disagree"),
     "unclosed text": ('deny contains "x', "mine.rego"),
-    "control character": ("deny contains 1\x00", "mine.rego"),
     "byte order mark": ("\ufeffdeny contains 1", "invalid character|byte-order mark"),
 }
 
