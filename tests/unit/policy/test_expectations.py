@@ -335,6 +335,9 @@ def test_an_invocation_that_nobody_names_is_no_match() -> None:
     document = s.changed(measured().predicate, "runDetails/metadata", None)
     item = tee("bound/invocationId", "")
     assert "another invocation" in owed(in_tee(), s.evidence("provenance", document), item)["tee-result"]
+    document = s.changed(measured().predicate, "runDetails/metadata/invocationId", 7)
+    item = tee("bound/invocationId", 7)
+    assert "another invocation" in owed(in_tee(), s.evidence("provenance", document), item)["tee-result"]
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,14 @@ def test_what_is_laxer_is_an_error_that_names_the_key_and_both_values(
     assert said in refused(organisation(ACME), **{part: setting})
 
 
+def test_data_of_no_fixed_shape_cannot_be_changed_where_the_organisation_sets_it() -> None:
+    acme = organisation("[data]\ncustom = {a = {b = 1}, c = 2}")
+    under(acme, data={"custom": {"d": 3}})
+    assert "custom.a.b is 1" in refused(acme, data={"custom": {"a": {"b": 2}}})
+    assert "custom.a is" in refused(acme, data={"custom": {"a": 5}})
+    assert "custom.c is" in refused(acme, data={"custom": {"c": 3}})
+
+
 def test_all_that_is_laxer_is_named_at_once() -> None:
     said = refused(organisation(ACME), trust={"mode": "audit", "require": {"vulns": {"max_age_days": 60}}})
     assert said.count("would become") == 2

@@ -253,3 +253,8 @@ def test_a_waiver_is_no_evidence_for_this_layer(requirements: Requirements) -> N
     assessment = judge(requirements, *s.complete(), waiver)
     assert assessment.set_aside == ()
     assert "waiver" not in assessment.standing
+
+
+def test_provenance_that_does_not_stand_is_set_aside_once(requirements: Requirements) -> None:
+    forged = s.evidence("provenance", signer=f"{s.DOMAIN}/runner")
+    assert len(judge(requirements, forged).set_aside) == 1

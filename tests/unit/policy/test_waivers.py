@@ -377,3 +377,8 @@ def test_the_schema_and_the_parser_agree() -> None:
         assert not check.is_valid(document), document
         with pytest.raises(MalformedError):
             parse_waiver(document)
+
+
+def test_a_clock_may_be_off_by_just_so_much() -> None:
+    late = w.waiver("Ada", signed_at=w.SIGNED + timedelta(minutes=5))
+    assert codes(decide(late), Status.WAIVED) == ["vulns.threshold"]
