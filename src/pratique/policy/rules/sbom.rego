@@ -298,6 +298,7 @@ deny contains finding if {
 }
 
 thin(element, word, item) := finding if {
+	not data.rule_data.levels[sprintf("sbom.%s", [element])] == "off"
 	total := count(item.predicate.components)
 	have := having(element, item.predicate)
 	count(have) < total
@@ -317,7 +318,11 @@ having("versions", document) := {position |
 
 having("identifiers", document) := {position |
 	some position, component in document.components
-	some key in ["purl", "cpe", "swid", "omniborId", "swhid"]
+	count(component.purl) > 0
+} | {position |
+	some position, component in document.components
+	not component.purl
+	some key in ["cpe", "swid", "omniborId", "swhid"]
 	count(component[key]) > 0
 }
 
