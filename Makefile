@@ -66,7 +66,6 @@ lock: ## lock every requirement again (needs uv)
 	uv pip compile -q $(LOCK) requirements/build.in -o requirements/build.lock
 	uv pip compile -q $(LOCK) -c requirements/runtime.lock requirements/dev.in -o requirements/dev.lock
 	uv pip compile -q $(LOCK) -c requirements/runtime.lock --extra pkcs11 --extra kms --extra sigstore pyproject.toml -o requirements/extras-signers.lock
-	uv pip compile -q $(LOCK) requirements/interop-moto.in -o requirements/interop-moto.lock
 
 LOCK := --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-annotate --no-header
 

@@ -1,5 +1,4 @@
-# Keys in tokens, TPMs and key services: an environment with the extras, and stand-ins for the cloud.
-# The token, TPM, GnuPG and OpenSSH themselves are Debian packages (.ci/run).
+# Keys in tokens, TPMs and key services: an environment with the extras. The token, TPM, GnuPG and OpenSSH
+# themselves are Debian packages (.ci/run); the cloud services are stand-ins in tests/support.
 PRATIQUE_SIGNERS_PYTHON=$(python_peer signers requirements/extras-signers.lock)
-PRATIQUE_MOTO_PYTHON=$(python_peer moto requirements/interop-moto.lock)
-export PRATIQUE_SIGNERS_PYTHON PRATIQUE_MOTO_PYTHON
+export PRATIQUE_SIGNERS_PYTHON

@@ -1,7 +1,8 @@
-"""Stand-ins for Google Cloud KMS and Azure Key Vault: their REST protocols over a real P-256 key.
+"""Stand-ins for the clouds' key services: their protocols over a real P-256 key, on this machine.
 
 They answer as the services' references say: cloudkms v1 `getPublicKey` and `asymmetricSign`, without CRC32C;
-Key Vault 7.4 `GET key` and `sign`. Tokens come from the same place: Google's token endpoint (RFC 7523) and
+Key Vault 7.4 `GET key` and `sign`; AWS KMS `GetPublicKey` and `Sign`, looking for a signature version 4 but
+not checking it. Tokens come from the same place: Google's token endpoint (RFC 7523) and
 Azure's managed-identity endpoint. Tests set what goes wrong.
 """
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 GCP_KEY = "projects/p/locations/global/keyRings/r/cryptoKeys/k/cryptoKeyVersions/1"
 AZURE_VERSION = "0123456789abcdef0123456789abcdef"
+AWS_KEY = "arn:aws:kms:eu-central-1:111122223333:key/0d990263-018e-4e65-a703-eff731de951e"
+AWS_SIGN = ("TrentService.Sign", "DIGEST", "ECDSA_SHA_256")
 TOKEN = "a-token-that-nobody-guesses"
 
 
@@ -39,6 +42,18 @@ class StandIn:
         self.curve = "P-256"
         self.sign_with = key
         self.address = ""
+
+    def aws(self, target: str, body: dict[str, Any]) -> tuple[int, Any]:
+        """Give status and document for a call of AWS KMS (JSON 1.1, TrentService)."""
+        if body["KeyId"] not in {"alias/signing", AWS_KEY}:
+            return 400, {"__type": "NotFoundException", "message": f"{body['KeyId']} is not found"}
+        if target == "TrentService.GetPublicKey":
+            spki = self.key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            return 200, {"KeyId": AWS_KEY, "PublicKey": b64encode(spki).decode(), "KeyUsage": "SIGN_VERIFY"}
+        if (target, body["MessageType"], body["SigningAlgorithm"]) == AWS_SIGN:
+            signature = self._sign(b64decode(body["Message"]))
+            return 200, {"KeyId": AWS_KEY, "Signature": b64encode(signature).decode()}
+        return 400, {"__type": "ValidationException", "message": "not as this stand-in wants it"}
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[int, Any]:  # noqa: PLR0911 - one a path
         """Give status and document for a call."""
@@ -101,6 +116,10 @@ def serve(key: ec.EllipticCurvePrivateKey) -> Iterator[StandIn]:
             headers: dict[str, str] = {}
             if not self.path.startswith(open_paths) and stand_in.wrong:
                 status, headers, document = stand_in.wrong.pop(0)
+            elif target := self.headers.get("X-Amz-Target"):
+                signed = self.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 Credential=id/")
+                refusal = (400, {"__type": "UnrecognizedClientException", "message": "who?"})
+                status, document = stand_in.aws(target, body) if signed else refusal
             elif (
                 not self.path.startswith(open_paths)
                 and self.headers.get("Authorization") != f"Bearer {TOKEN}"

@@ -25,11 +25,13 @@ from pratique.model.predicate import (
     VSA,
     WAIVER,
 )
+from pratique.trust.signers.sigstore import Keyless
+from pratique.trust.signers.uri import parse_key_uri
 from pratique.trust.statement import Statement
 from pratique.trust.verify import Verified, verify_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
@@ -96,6 +98,11 @@ def attest(workspace: Workspace, claim: Statement, key: str, ask: AskSecret) -> 
             hint="people claim things with keys of their own: --key FILE",
         )
     return workspace.append(signer, claim.predicate_type, claim.predicate, claim.subjects).digest
+
+
+def attest_keyless(claim: Statement, key: str, environ: Mapping[str, str]) -> bytes:
+    """Have a Sigstore instance sign a claim, and give its bundle; see `trust.signers.sigstore`."""
+    return Keyless(parse_key_uri(key).rest, environ).statement(claim)
 
 
 class Examined(msgspec.Struct, frozen=True):

@@ -16,9 +16,13 @@ from pratique.trust.bundle import key_id_of
 from pratique.trust.keys import write_new_file
 from pratique.trust.message import SignedMessage
 from pratique.trust.signers.port import sign_hashed
+from pratique.trust.signers.sigstore import Keyless
 from pratique.trust.signers.table import open_key
+from pratique.trust.signers.uri import parse_key_uri
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pratique.flow.workspace import Workspace
     from pratique.trust.signers.port import AskSecret
 
@@ -91,6 +95,16 @@ def sign_target(workspace: Workspace, target: Target, key: str, ask: AskSecret) 
     return Signature(target, key_id_of(handle.public_key), recorded.index, bundle)
 
 
+def sign_keyless(target: Target, key: str, environ: Mapping[str, str]) -> bytes:
+    """Have a Sigstore instance sign, and give its bundle; see `trust.signers.sigstore`."""
+    return Keyless(parse_key_uri(key).rest, environ).digest(bytes.fromhex(target.digest.hex))
+
+
+def is_keyless(key: str) -> bool:
+    """Say whether a key is a Sigstore identity, whose bundles are complete and logged elsewhere."""
+    return parse_key_uri(key).scheme == "sigstore"
+
+
 def check_absent(*paths: Path) -> None:
     """See that nothing is there yet, before anything is signed.
 
@@ -102,12 +116,12 @@ def check_absent(*paths: Path) -> None:
             raise UsageError(f"{path} is there already", hint="name another file: --bundle FILE")
 
 
-def write_signature(signature: Signature, bundle: Path, manifest: Path) -> None:
+def write_signature(target: Target, data: bytes, bundle: Path, manifest: Path) -> None:
     """Write the bundle, and a directory's manifest (I/O).
 
     Raises:
         UsageError: a file is there already, or its folder is not.
     """
-    if signature.target.manifest:
-        write_new_file(manifest, signature.target.manifest)
-    write_new_file(bundle, signature.bundle)
+    if target.manifest:
+        write_new_file(manifest, target.manifest)
+    write_new_file(bundle, data)

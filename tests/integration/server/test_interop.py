@@ -13,6 +13,7 @@ import pytest
 from oidc_issuer import Issuer, issuer_on_loopback, make_tls
 from server_process import ServerProcess, serve
 
+import pratique
 from pratique.flow.trust_repository import SERVED, export_trust, use_trust
 from pratique.journal.check import verify_log
 from pratique.model.clock import system_clock
@@ -282,3 +283,45 @@ def test_trust_use_over_tls(site: Site, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("SSL_CERT_FILE", str(site.ca))
     pinned = (site.folder / "root.json").read_bytes()
     assert use_trust(tmp_path, f"{site.server.url}/tuf", pinned=pinned).root == site.root
+
+
+SIGNERS = os.environ.get("PRATIQUE_SIGNERS_PYTHON", "")
+
+
+@pytest.mark.skipif(not SIGNERS, reason="set PRATIQUE_SIGNERS_PYTHON to a python that has the extras")
+def test_pratique_signs_keyless(site: Site) -> None:
+    source = str(Path(pratique.__file__).parents[1])
+    token = site.issuer.token(**ADA)
+
+    def run(*command: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        home = str(site.folder / "keyless")
+        return site.run(SIGNERS, "-m", "pratique", *command, "--home", home, PYTHONPATH=source, **environment)
+
+    (site.folder / "keyless.file").write_bytes(ARTIFACT)
+    assert run("trust", "init").returncode == 0
+    key = ("--key", "sigstore:trust_config.json")
+    signed = run("sign", "keyless.file", *key, SIGSTORE_ID_TOKEN=token)
+    assert signed.returncode == 0, signed.stderr
+    verified = site.run(
+        Path(SIGNERS).with_name("sigstore"), "--trust-config", "trust_config.json", "verify", "identity",
+        "--cert-identity", "ada@example.org", "--cert-oidc-issuer", site.issuer.url,
+        "--bundle", "keyless.file.sigstore.json", "keyless.file",
+    )  # fmt: skip
+    assert verified.returncode == 0, verified.stderr
+    claim = (
+        "attest",
+        "keyless.file",
+        "--predicate-type",
+        "provenance",
+        "--predicate",
+        "predicate.json",
+        *key,
+    )
+    attested = run(*claim, "--bundle", "keyless.json", SIGSTORE_ID_TOKEN=token)
+    assert attested.returncode == 0, attested.stderr
+    found = verify_bundle((site.folder / "keyless.json").read_bytes(), site.root)
+    assert (found.signer.subject, found.signer.issuer) == ("ada@example.org", site.issuer.url)
+    for bad in ("", "no.token.atall"):
+        refused = run(*claim, "--bundle", "refused.json", SIGSTORE_ID_TOKEN=bad)
+        assert refused.returncode == 2, refused.stderr
+        assert not (site.folder / "refused.json").exists()

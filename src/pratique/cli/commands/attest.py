@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from pratique.cli.session import Session, read_bounded, session_options
 from pratique.errors import UsageError
 
 if TYPE_CHECKING:
-    from pratique.trust.statement import Subject
+    from pratique.trust.statement import Statement, Subject
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -25,6 +26,11 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--predicate", type=_FILE, required=True, help="JSON file with the claim.")
 @click.option("--subjects-of", type=_FILE, help="Also claim it about what another bundle is about.")
 @click.option("--key", metavar="KEY", help=KEY_HELP)
+@click.option(
+    "--bundle",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --key sigstore:…: where the bundle goes.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the statement, and sign nothing.")
 @session_options
 def command(
@@ -35,6 +41,7 @@ def command(
     predicate: Path,
     subjects_of: Path | None,
     key: str | None,
+    bundle: Path | None,
     dry_run: bool,
 ) -> None:
     """Sign a claim about ARTIFACTS (by default the newest build) and journal it.
@@ -54,6 +61,9 @@ def command(
         return
     if key is None:
         raise UsageError("no key given", hint="--key FILE or a key URI; --dry-run only shows the statement")
+    if key.startswith("sigstore:") or bundle is not None:
+        _keyless(session, claim, key, bundle)
+        return
     evidence = attest(session.workspace(), claim, key, ask_secret)
     subjects = [{"name": item.name, "digest": item.digest} for item in claim.subjects]
     names = ", ".join(item.name for item in claim.subjects[:_SHOWN])
@@ -65,6 +75,20 @@ def command(
 
 
 _SHOWN = 3
+
+
+def _keyless(session: Session, claim: Statement, key: str, bundle: Path | None) -> None:
+    """A Sigstore instance keeps its own log: the bundle goes into a file, not into the journal."""
+    from pratique.flow.attest import attest_keyless  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.sign import check_absent, is_keyless  # noqa: PLC0415
+    from pratique.trust.keys import write_new_file  # noqa: PLC0415
+
+    if bundle is None or not is_keyless(key):
+        raise UsageError("--bundle FILE goes together with --key sigstore:…, and the other way round")
+    check_absent(bundle)
+    write_new_file(bundle, attest_keyless(claim, key, os.environ))
+    body = {"predicateType": claim.predicate_type, "bundle": str(bundle)}
+    session.emit(body, lambda: click.echo(f"wrote {bundle}, logged by the Sigstore instance"))
 
 
 def _subjects(session: Session, artifacts: tuple[str, ...], bundle: Path | None) -> list[Subject]:

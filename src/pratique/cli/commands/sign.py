@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -24,7 +26,8 @@ def command(session: Session, *, target: str, key: str, bundle: Path | None) -> 
 
     Writes a Sigstore bundle with a message signature, timestamped and logged, which `pratique verify`,
     `cosign verify-blob` and the like take. Of a directory the manifest is signed, NAME.sha256, which
-    `sha256sum -c` checks. To claim something about an artifact, use `pratique attest`.
+    `sha256sum -c` checks. With the key `sigstore:` a Sigstore instance certifies and logs. To claim something
+    about an artifact, use `pratique attest`.
     """
     from pratique.flow import sign  # noqa: PLC0415 - pulls in cryptography
 
@@ -35,21 +38,24 @@ def command(session: Session, *, target: str, key: str, bundle: Path | None) -> 
     signed = manifest if found.manifest else here / stem
     file = bundle or signed.with_name(f"{signed.name}.sigstore.json")
     sign.check_absent(file, *([manifest] if found.manifest else []))
-    made = sign.sign_target(session.workspace(), found, key, ask_secret)
-    sign.write_signature(made, file, manifest)
-    body = {
+    body: dict[str, Any] = {
         "name": found.name,
         "digest": str(found.digest),
-        "key": f"sha256:{made.key_id}",
         "bundle": str(file),
         "manifest": str(manifest) if found.manifest else None,
-        "logIndex": made.log_index,
     }
+    if sign.is_keyless(key):
+        data, logged = sign.sign_keyless(found, key, os.environ), "logged by the Sigstore instance"
+    else:
+        made = sign.sign_target(session.workspace(), found, key, ask_secret)
+        data, logged = made.bundle, f"log entry {made.log_index}"
+        body |= {"key": f"sha256:{made.key_id}", "logIndex": made.log_index}
+    sign.write_signature(found, data, file, manifest)
 
     def human() -> None:
         click.echo(f"signed     {found.name}  {found.digest}")
         if found.manifest:
             click.echo(f"manifest   {manifest}, for sha256sum -c")
-        click.echo(f"bundle     {file}, log entry {made.log_index}")
+        click.echo(f"bundle     {file}, {logged}")
 
     session.emit(body, human)

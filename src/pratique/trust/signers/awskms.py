@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pratique.errors import ConfigError, InfrastructureError, PratiqueError
+from pratique.errors import ConfigError, EvidenceInvalidError, InfrastructureError, PratiqueError
+from pratique.trust.keys import load_p256_spki
 from pratique.trust.signers.extras import extra
 from pratique.trust.signers.service import ATTEMPTS, SECONDS
 from pratique.trust.signers.uri import options
@@ -39,12 +40,14 @@ class AwsKey:
         self.where = where
         self._client = client
         answer = self._call("get_public_key", KeyId=name)
-        if answer.get("KeySpec") != _SPEC:
-            raise ConfigError(
-                f"{where}: its spec is {answer.get('KeySpec')}, not {_SPEC}",
-                hint=f"make one: aws kms create-key --key-spec {_SPEC} --key-usage SIGN_VERIFY",
-            )
         self.public_key: bytes = answer["PublicKey"]
+        try:
+            load_p256_spki(self.public_key)
+        except EvidenceInvalidError as error:
+            raise ConfigError(
+                f"{where}: not an ECDSA P-256 key",
+                hint=f"make one: aws kms create-key --key-spec {_SPEC} --key-usage SIGN_VERIFY",
+            ) from error
         self._arn: str = answer["KeyId"]
 
     def sign_digest(self, digest: bytes) -> bytes:

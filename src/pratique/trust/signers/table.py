@@ -39,6 +39,12 @@ SCHEMES: Final = {
     "vault": Scheme("vault", "vault:KEY", "a key of Vault's or OpenBao's transit engine"),
     "awskms": Scheme("awskms", "awskms:KEY", "a key of AWS KMS"),
     "gcpkms": Scheme("gcpkms", "gcpkms:projects/…/cryptoKeyVersions/1", "a key of Google Cloud KMS"),
+    "sigstore": Scheme(
+        "sigstore",
+        "sigstore:[staging|FILE]",
+        "whoever an identity token names; gives whole bundles",
+        raw=False,
+    ),
     "azurekms": Scheme("azurekms", "azurekms:NAME.vault.azure.net/keys/KEY", "a key of Azure Key Vault"),
 }
 

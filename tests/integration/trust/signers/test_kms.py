@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Iterator  # noqa: TC003 - fixtures' types are looked at
 from pathlib import Path  # noqa: TC003
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from kms_stand_in import AZURE_VERSION, GCP_KEY, StandIn, serve
-from signer_peers import PYTHON, free_port, sign_with, wait_for
-
-MOTO = os.environ.get("PRATIQUE_MOTO_PYTHON", "")
+from kms_stand_in import AWS_KEY, AZURE_VERSION, GCP_KEY, StandIn, serve
+from signer_peers import PYTHON, sign_with
 
 pytestmark = [
     pytest.mark.interop,
@@ -116,55 +111,38 @@ def test_credentials_go_over_tls_only(google: dict[str, str]) -> None:
 
 
 @pytest.fixture
-def moto(socket_enabled: None) -> Iterator[dict[str, str]]:  # noqa: ARG001 - lets the test use sockets
-    port = free_port()
-    command = [MOTO, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait_for(port, process)
-        yield {
-            "AWS_ENDPOINT_URL_KMS": f"http://127.0.0.1:{port}",
-            "AWS_ACCESS_KEY_ID": "a",
-            "AWS_SECRET_ACCESS_KEY": "b",
-            "AWS_REGION": "eu-central-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-ASK_MOTO = """
-import json, sys, botocore.session
-client = botocore.session.get_session().create_client("kms")
-call, arguments = json.loads(sys.argv[1])
-print(json.dumps(getattr(client, call)(**arguments), default=str))
-"""
-
-
-def _ask(environment: dict[str, str], call: str, **arguments: Any) -> Any:
-    done = subprocess.run(
-        [PYTHON, "-c", ASK_MOTO, json.dumps([call, arguments])],
-        check=True,
-        capture_output=True,
-        env={**environment, "AWS_DEFAULT_REGION": "eu-central-1", "PATH": os.environ["PATH"]},
-    )
-    return json.loads(done.stdout)
-
-
-@pytest.mark.skipif(not MOTO, reason="set PRATIQUE_MOTO_PYTHON to a python that has moto's server")
-def test_aws(moto: dict[str, str]) -> None:
-    made = _ask(moto, "create_key", KeySpec="ECC_NIST_P256", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
-    _ask(moto, "create_alias", AliasName="alias/signing", TargetKeyId=made["KeyId"])
-    keys = {
-        sign_with(f"awskms:{name}", moto)["publicKey"]
-        for name in (made["KeyId"], made["Arn"], "alias/signing")
+def aws(stand_in: StandIn) -> dict[str, str]:
+    return {
+        "AWS_ENDPOINT_URL_KMS": stand_in.address,
+        "AWS_ACCESS_KEY_ID": "id",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_REGION": "eu-central-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
     }
-    assert len(keys) == 1
-    assert "no such key" in sign_with("awskms:alias/other", moto)["message"]
-    other = _ask(moto, "create_key", KeySpec="ECC_NIST_P384", KeyUsage="SIGN_VERIFY")["KeyMetadata"]
-    assert "ECC_NIST_P384, not ECC_NIST_P256" in sign_with(f"awskms:{other['KeyId']}", moto)["message"]
-    nobody = {name: value for name, value in moto.items() if "KEY" not in name}
-    assert "no AWS credentials" in sign_with(f"awskms:{made['KeyId']}", nobody)["message"]
-    nowhere = {name: value for name, value in moto.items() if name != "AWS_REGION"}
-    assert "which region?" in sign_with(f"awskms:{made['KeyId']}", nowhere)["message"]
+
+
+def test_aws_signs(aws: dict[str, str]) -> None:
+    for name in ("alias/signing", AWS_KEY):
+        found = sign_with(f"awskms:{name}", aws)
+        assert found["signature"], found
+
+
+def test_aws_fails(stand_in: StandIn, aws: dict[str, str]) -> None:
+    uri = "awskms:alias/signing"
+    assert "no such key" in sign_with("awskms:alias/other", aws)["message"]
+    for kind, says in (
+        ("DisabledException", "the key is disabled"),
+        ("AccessDeniedException", "permission denied"),
+        ("ExpiredTokenException", "the credentials have expired"),
+        ("InvalidSignatureException", "the request was not accepted"),
+    ):
+        stand_in.wrong = [(400, {}, {"__type": kind, "message": "so it is"})]
+        assert sign_with(uri, aws)["message"] == f"{uri}: {says}: so it is"
+    stand_in.wrong = [(400, {}, {"__type": "ThrottlingException", "message": "slower"})]
+    assert sign_with(uri, aws)["signature"]
+    stand_in.key = ec.generate_private_key(ec.SECP384R1())
+    assert "not an ECDSA P-256 key" in sign_with(uri, aws)["message"]
+    nobody = {name: value for name, value in aws.items() if "KEY" not in name}
+    assert "no AWS credentials" in sign_with(uri, nobody)["message"]
+    nowhere = {name: value for name, value in aws.items() if name != "AWS_REGION"}
+    assert "which region?" in sign_with(uri, nowhere)["message"]
