@@ -14,6 +14,7 @@ that it did not cosign yet; the same head is cosigned when it is asked again.
 
 from __future__ import annotations
 
+import re
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, NoReturn, Self
 
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from pratique.model.clock import Clock
 
 LOCK_WAIT_SECONDS: Final = 30.0
+_ORIGIN_HASH = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class ConflictError(UsageError):
@@ -70,6 +72,14 @@ class ConflictError(UsageError):
             hint=f"pratique log checkpoint --with-proof-from {size}",
         )
         self.size = size
+
+
+class MisbehaviourError(EvidenceInvalidError):
+    """A log contradicts itself: `kind` is fork, rollback or unproven."""
+
+    def __init__(self, kind: str, message: str, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.kind = kind
 
 
 class Cosigned(msgspec.Struct, frozen=True):
@@ -148,6 +158,20 @@ class Witness:
         note = self._remembered(origin)
         return None if note is None else _head_of(note)
 
+    def published(self, origin_hash: str) -> str:
+        """Give the newest cosigned checkpoint of a log (the monitoring prefix of tlog-witness).
+
+        Args:
+            origin_hash: hex SHA-256 of the log's origin.
+
+        Raises:
+            EvidenceInvalidError: nothing of such a log was cosigned.
+        """
+        path = self.folder / "checkpoints" / origin_hash / "checkpoint"
+        if not _ORIGIN_HASH.match(origin_hash) or not path.is_file():
+            raise EvidenceInvalidError("no checkpoint of such a log was cosigned")
+        return path.read_text(encoding="utf-8")
+
     def cosign(
         self, request: Request, logs: Mapping[str, Sequence[Ed25519PublicKey]], clock: Clock
     ) -> Cosigned:
@@ -164,8 +188,8 @@ class Witness:
             MalformedError: the request is not one.
             SignatureInvalidError: the log is unknown, or did not sign this.
             ConflictError: the proof starts elsewhere, or is missing.
-            EvidenceInvalidError: a fork, a log that shrank, or a proof that does not hold; nothing was
-                signed, and both checkpoints were kept.
+            MisbehaviourError: a fork, a log that shrank, or a proof that does not hold; nothing was signed,
+                and both checkpoints were kept.
         """
         head = verify_head(request.checkpoint, logs)
         signers = [log_vkey(head.origin, key) for key in logs[head.origin]]
@@ -200,7 +224,8 @@ class Witness:
     def _refuse(self, kind: str, remembered: str, offered: str, detail: str = "") -> NoReturn:
         kept = keep_both(self.folder / "misbehaviour", kind, remembered, offered)
         what = contradiction(kind, _head_of(remembered), _head_of(offered), detail)
-        raise EvidenceInvalidError(
+        raise MisbehaviourError(
+            kind,
             f"REFUSED TO COSIGN: {what}; both checkpoints are kept in {kept}",
             hint="show them to all who rely on this log; until it is explained, believe nothing it says",
         )

@@ -135,7 +135,7 @@ def _not_found(_: Request, error: Exception) -> Response:
 
 
 def _response(reply: Reply) -> Response:
-    headers = {**_SECURITY_HEADERS, **reply.headers}
+    headers = {**_SECURITY_HEADERS, "Content-Type": reply.kind, **reply.headers}
     if reply.status in {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT}:
         headers["Connection"] = "close"  # what is left of the body is not read
-    return Response(reply.body, reply.status, headers, media_type=reply.kind)
+    return Response(reply.body, reply.status, headers)

@@ -157,7 +157,7 @@ def parse_settings(table: dict[str, object], *, what: str) -> ServeConfig:
             f"{what}: it needs exactly one of [tls] and plain = true",
             hint="plain HTTP is for loopback and Unix sockets, behind a proxy that has the certificate",
         )
-    if config.plain and not _is_local(config.listen):
+    if config.plain and not is_local(config.listen):
         raise ConfigError(f"{what}: plain HTTP on {config.listen}: tokens would cross a network in clear")
     if not config.keys:
         raise ConfigError(f"{what}: keys is empty, so nothing could be certified")
@@ -199,7 +199,8 @@ def _check_issuer(issuer: IssuerConfig, what: str) -> None:
         raise ConfigError(f"{where}: type uri, and no other, needs subject_domain, as https://example.org")
 
 
-def _is_local(listen: str) -> bool:
+def is_local(listen: str) -> bool:
+    """Say whether an address is of this machine alone: a Unix socket, or on loopback."""
     return listen.startswith("unix:") or _is_loopback(listen.rpartition(":")[0].strip("[]"))
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pratique.model.predicate import ISSUANCE
 from pratique.trust.certificate import certificate_identity, verify_chain
-from pratique.trust.sct import verify_scts
+from pratique.trust.sct import issuer_key_hash, verify_scts
 from pratique.trust.verify import verify_bundle
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def test_a_certificate_is_in_the_journal_before_it_is_given_out(desk: Desk) -> N
     leaf, ca = issued(desk.call(*SIGN, request(desk.issuer.token(**ADA), p256())).body)
     assert ca == root.certificate_authorities[0].certificates[0]
     assert verify_chain(leaf, root, leaf.not_valid_before_utc).certificates[0] == ca
-    assert verify_scts(leaf, ca, root, strict=True) == root.ctlogs
+    assert verify_scts(leaf, issuer_key_hash(ca), root, strict=True) == root.ctlogs
     assert certificate_identity(leaf).subject == "ada@example.org"
     (found,) = journal.find(predicate_type=ISSUANCE)
     verified = verify_bundle(journal.get(found.digest), root)

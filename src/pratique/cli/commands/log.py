@@ -9,7 +9,7 @@ import click
 
 from pratique.cli.commands.log_storage import fetch, push, restore, store
 from pratique.cli.session import Session, given_digest, read_bounded, session_options
-from pratique.errors import MalformedError
+from pratique.errors import MalformedError, UsageError
 from pratique.model.clock import format_time, system_clock
 from pratique.model.predicate import SHORT_NAMES, short_name
 
@@ -112,20 +112,30 @@ def checkpoint(session: Session, *, old: int | None) -> None:
 
 
 @command.command("collect")
-@click.argument("cosigned", type=_FILE)
+@click.argument("cosigned", type=_FILE, required=False)
+@click.option("--from", "url", help="Ask the witness at this address instead (C2SP tlog-witness).")
+@click.option("--ca", type=_FILE, help="PEM of the authorities to believe there, in place of the system's.")
 @click.option("--witness", "witnesses", multiple=True, required=True, type=_FILE,
               help="File with the verifier keys of witnesses to believe.  [repeatable]")  # fmt: skip
 @session_options
-def collect(session: Session, *, cosigned: Path, witnesses: tuple[Path, ...]) -> None:
-    """Keep a cosigned checkpoint that a witness gave back."""
-    from pratique.flow.witness import cosignatures, witnesses_given  # noqa: PLC0415 - pulls in cryptography
+def collect(
+    session: Session, *, cosigned: Path | None, url: str | None, ca: Path | None, witnesses: tuple[Path, ...]
+) -> None:
+    """Keep a cosigned checkpoint that a witness gave back, or ask one for it over HTTP."""
+    from pratique.flow.askwitness import ask_witness  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.witness import cosignatures, witnesses_given  # noqa: PLC0415 - as above
 
-    workspace = session.workspace()
-    try:
-        note = read_bounded(cosigned, _MAX_NOTE_BYTES).decode()
-    except UnicodeDecodeError as error:
-        raise MalformedError(f"{cosigned} is not UTF-8 text") from error
-    held = cosignatures(workspace).collect(note, witnesses_given(witnesses), workspace.journal)
+    if (cosigned is None) == (url is None):
+        raise UsageError("it takes a file, or --from with an address", hint="pratique log collect --help")
+    workspace, known = session.workspace(), witnesses_given(witnesses)
+    if cosigned is None:
+        held = ask_witness(workspace, url or "", known, ca_file=None if ca is None else str(ca))
+    else:
+        try:
+            note = read_bounded(cosigned, _MAX_NOTE_BYTES).decode()
+        except UnicodeDecodeError as error:
+            raise MalformedError(f"{cosigned} is not UTF-8 text") from error
+        held = cosignatures(workspace).collect(note, known, workspace.journal)
     body = {"size": held[0].size, "witnesses": [item.witness.name for item in held]}
     names = ", ".join(item.witness.name for item in held)
     session.emit(body, lambda: click.echo(f"size {held[0].size} is cosigned by {names}"))

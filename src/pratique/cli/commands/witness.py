@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pratique.cli.session import Session, read_bounded, session_options
+from pratique.errors import UsageError
 from pratique.model.clock import system_clock
 
 _MAX_BYTES = 256 * 1024
@@ -70,3 +71,46 @@ def cosign(
         "checkpoint": cosigned.checkpoint,
     }
     session.emit(body, lambda: click.echo(cosigned.checkpoint, nl=False))
+
+
+@command.command("serve")
+@click.argument("witness_folder", metavar="FOLDER", type=_FOLDER)
+@click.option("--log", "logs", multiple=True, required=True, metavar="ORIGIN=FILE|ROOT",
+              help="A log to cosign for, as in witness cosign.  [repeatable]")  # fmt: skip
+@click.option("--listen", default="127.0.0.1:8444", show_default=True, help="HOST:PORT, or unix:PATH.")
+@click.option("--tls", "tls_files", nargs=2, type=_FILE, metavar="CERTIFICATE KEY",
+              help="PEM files. Without them: plain HTTP, on loopback or a Unix socket alone.")  # fmt: skip
+@session_options
+def serve(
+    session: Session,  # noqa: ARG001 - every verb has it
+    *,
+    witness_folder: Path,
+    logs: tuple[str, ...],
+    listen: str,
+    tls_files: tuple[Path, Path] | None,
+) -> None:
+    """Cosign over HTTP (C2SP tlog-witness) with the witness in FOLDER, until stopped.
+
+    Logs ask at /add-checkpoint, as `pratique log collect --from` does; monitors read
+    /<hex SHA-256 of the log's origin>/checkpoint.
+    """
+    from pratique.flow.witness import logs_given  # noqa: PLC0415 - pulls in cryptography
+
+    try:
+        from pratique.server.asgi import Tls  # noqa: PLC0415 - an extra
+        from pratique.server.config import is_local  # noqa: PLC0415 - an extra
+        from pratique.server.witness import run  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise UsageError(
+            f"the server's libraries are not installed ({error.name})", hint="pip install 'pratique[server]'"
+        ) from error
+    if tls_files is None and not is_local(listen):
+        raise UsageError(f"plain HTTP on {listen}", hint="give --tls CERTIFICATE KEY, or listen on loopback")
+    run(
+        witness_folder,
+        logs_given(logs, system_clock),
+        listen=listen,
+        tls=Tls(*tls_files) if tls_files else None,
+        clock=system_clock,
+        ready=lambda at: click.echo(f"serving on {at}", err=True),
+    )
