@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from pratique.errors import CouldNotCheckError, EvidenceInvalidError, MalformedError, SignatureInvalidError
 from pratique.model.digest import sha256_bytes
+from pratique.testing.authority import START
 from pratique.trust.bundle import parse_bundle
 from pratique.trust.encoding import b64decode, b64encode
 from pratique.trust.entity import Message
@@ -18,7 +19,7 @@ from pratique.trust.foreign.table import read_evidence
 from pratique.trust.keyring import KeyRing, make_keyring
 from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.publickey import as_public_key, load_spki
-from pratique.trust.root import TrustedRoot, parse_root
+from pratique.trust.root import TrustedRoot, encode_root, parse_root
 from pratique.trust.verify import Established, verify_bundle, verify_entity
 
 if TYPE_CHECKING:
@@ -363,3 +364,40 @@ def test_an_envelope_gains_nothing_by_leaving_its_log_entry_behind(world: World)
     (entity,) = read_evidence(json.dumps(envelope).encode())
     with pytest.raises(SignatureInvalidError, match=r"step 7 .*no log entry, and this trusted root has logs"):
         verify_entity(entity, world.authority.trusted_root, keys=KeyRing())
+
+
+@pytest.mark.parametrize(
+    ("part", "step"),
+    [("tlogs", 3), ("certificate_authorities", 4), ("ctlogs", 5)],
+)
+def test_each_part_of_the_root_is_needed(
+    evidence: Path, public_good: TrustedRoot, staging: TrustedRoot, part: str, step: int
+) -> None:
+    """The public root with one part of the staging instance's: refused at the step that it is for."""
+    names = ("tlogs", "certificate_authorities", "ctlogs", "timestamp_authorities")
+    parts = {name: getattr(public_good, name) for name in names} | {part: getattr(staging, part)}
+    root = parse_root(encode_root(*(parts[name] for name in names)))
+    with pytest.raises(SignatureInvalidError, match=f"step {step} "):
+        established(evidence / "github" / "MODULE.bazel.intoto.jsonl", root)
+
+
+def test_signatures_of_an_envelope_are_timestamped_one_by_one(world: World) -> None:
+    """A key's signature in an envelope, with Witness's timestamps: they have to hold, and then say when."""
+    bundle = parse_bundle(world.by_key)
+    signature = {
+        "sig": b64encode(bundle.signature),
+        "timestamps": [{"type": "tsp", "data": b64encode(bundle.timestamp)}],
+    }
+    envelope = {
+        "payload": b64encode(bundle.payload),
+        "payloadType": bundle.payload_type,
+        "signatures": [signature],
+    }
+    (enrolled,) = world.keys.values()
+    keys = make_keyring([load_spki(enrolled.public_key)])
+    (entity,) = read_evidence(json.dumps(envelope).encode())
+    assert verify_entity(entity, world.authority.trusted_root, keys=keys).signed_at == START
+    signature["timestamps"] = [{"type": "tsp", "data": b64encode(world.authority.timestamp(b"other"))}]
+    (entity,) = read_evidence(json.dumps(envelope).encode())
+    with pytest.raises(SignatureInvalidError, match=r"step 3 .*over other bytes"):
+        verify_entity(entity, world.authority.trusted_root, keys=keys)

@@ -14,6 +14,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from pratique.errors import MalformedError
 from pratique.trust import protojson
 from pratique.trust.entity import Entity, Envelope
+from pratique.trust.material import MAX_PARTS
 
 if TYPE_CHECKING:
     from pratique.model.digest import Digest
@@ -49,15 +50,18 @@ def _entity(content: Envelope, item: dict[str, Any], source: Digest, carrier: st
     key_id = item.get("keyid") or ""
     if not isinstance(key_id, str):
         raise MalformedError("envelope signature: keyid is not a string")
+    stamps = protojson.members(item, "timestamps", "envelope signature", most=MAX_PARTS)
+    timestamps = tuple(_timestamp(stamp) for stamp in stamps)
     if item.get("cert") is not None:
         pem = protojson.text(item, "cert", "envelope signature").encode()
         name = "DSSE envelope with a certificate"
-        return Entity(carrier or name, source, content, signature, pem_certificate(pem))
+        return Entity(
+            carrier or name, source, content, signature, pem_certificate(pem), timestamps=timestamps
+        )
     if item.get("certificate") is not None:
         chain = item.get("intermediates") or []
-        if not isinstance(chain, list) or len(chain) > MAX_SIGNATURES:
+        if not isinstance(chain, list) or len(chain) > MAX_PARTS:
             raise MalformedError("envelope signature: intermediates is not a list")
-        stamps = protojson.members(item, "timestamps", "envelope signature", most=MAX_SIGNATURES)
         return Entity(
             carrier=carrier or "Witness envelope",
             source=source,
@@ -67,9 +71,16 @@ def _entity(content: Envelope, item: dict[str, Any], source: Digest, carrier: st
             chain=tuple(
                 pem_certificate(protojson.blob({"pem": one}, "pem", "intermediate")) for one in chain
             ),
-            timestamps=tuple(_timestamp(stamp) for stamp in stamps),
+            timestamps=timestamps,
         )
-    return Entity(carrier or "DSSE envelope", source, content, signature, key_hint=key_id or None)
+    return Entity(
+        carrier or "DSSE envelope",
+        source,
+        content,
+        signature,
+        key_hint=key_id or None,
+        timestamps=timestamps,
+    )
 
 
 def _timestamp(stamp: dict[str, Any]) -> bytes:
