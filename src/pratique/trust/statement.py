@@ -85,8 +85,9 @@ def parse_statement(payload: bytes, *, types: tuple[str, ...] = OWN_TYPES) -> St
     predicate_type = document.get("predicateType")
     if not isinstance(predicate_type, str) or not predicate_type:
         raise MalformedError("statement: predicateType is missing")
-    predicate = document.get("predicate")
-    predicate = {} if predicate is None else predicate  # optional; PyPI writes null
+    predicate = document.get("predicate", {})
+    if predicate is None and types != OWN_TYPES:
+        predicate = {}  # PyPI writes null where there is nothing more to say
     if not isinstance(predicate, dict):
         raise MalformedError("statement: predicate is not an object")
     subjects = document.get("subject")
