@@ -67,9 +67,10 @@ class Session:
         Raises:
             ConfigError: no trust root there yet.
         """
+        from pratique.cli.secrets import ask_secret  # noqa: PLC0415 - only verbs that work pay for it
         from pratique.flow.workspace import Workspace  # noqa: PLC0415 - pulls in cryptography
 
-        return Workspace.open(self.home, progress=self.progress)
+        return Workspace.open(self.home, progress=self.progress, ask=ask_secret)
 
     def open(self) -> tuple[Workspace, Project]:
         """Load the project, then open the state directory: what is wrong with the project is said first.

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from pratique.errors import PolicyRefusedError
-from pratique.trust.signers.port import AskSecret, Surroundings
-from pratique.trust.signers.table import open_signer
+from pratique.errors import PolicyRefusedError, UsageError
+from pratique.trust.signers.port import AskSecret, Secret, Surroundings
+from pratique.trust.signers.table import open_key, open_signer
 
 if TYPE_CHECKING:
     from pratique.flow.workspace import Workspace
+    from pratique.model.clock import Clock
+    from pratique.trust.authority.init import OpenKey
     from pratique.trust.identity import EnrolledKey
     from pratique.trust.signers.port import Signer
 
@@ -20,6 +22,21 @@ def surroundings(workspace: Workspace, ask: AskSecret) -> Surroundings:
     """Give what signers need of the world: this workspace's authority, and this process's environment."""
     authority = workspace.authority
     return Surroundings(ask, authority.timestamp, authority.signer, os.environ, time.sleep, workspace.clock)
+
+
+def nobody_to_ask(secret: Secret) -> bytes:
+    """Say that there is nobody to ask for a secret."""
+    raise UsageError(f"{secret.of} needs its {secret.kind}, and there is nobody to ask")
+
+
+def key_opener(ask: AskSecret, clock: Clock) -> OpenKey:
+    """Give what opens the authority's own keys where they are elsewhere: nothing else is there yet to use."""
+
+    def nothing(_: object) -> NoReturn:
+        raise UsageError("a key of the authority itself cannot be opened by the authority")
+
+    world = Surroundings(ask, nothing, nothing, os.environ, time.sleep, clock)
+    return lambda uri: open_key(uri, world)
 
 
 def person_signer(workspace: Workspace, key: str, ask: AskSecret) -> tuple[Signer, EnrolledKey]:

@@ -12,14 +12,14 @@ from pratique.deploy.duties import same_name
 from pratique.errors import MalformedError, UsageError
 from pratique.flow.progress import Outcome
 from pratique.flow.publickey import given_key
-from pratique.flow.signing import surroundings
-from pratique.trust.authority.init import initialise, load_root
+from pratique.flow.signing import key_opener, nobody_to_ask, surroundings
+from pratique.trust.authority.init import REMOTE_KEYS, RemoteKeySource, initialise, load_root
 from pratique.trust.bundle import key_id_of
 from pratique.trust.enrolment import Enrolment, enrolment_statement
 from pratique.trust.keys import generate_key, load_public_key, write_new_file
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -36,18 +36,40 @@ _MAX_NAME = 100
 _ROLE = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")  # as in the quorum rules of pratique.toml
 
 
-def init_trust(home: Path, *, trust_domain: str, clock: Clock) -> TrustedRoot:
+def init_trust(
+    home: Path,
+    *,
+    trust_domain: str,
+    clock: Clock,
+    remote: Mapping[str, str] | None = None,
+    ask: AskSecret = nobody_to_ask,
+) -> TrustedRoot:
     """Make a private trust root in a state directory that has none.
 
+    Args:
+        home: the state directory.
+        trust_domain: names identities and the log.
+        clock: the time.
+        remote: URIs of the authority's keys that are elsewhere already, by name: `ca`, `tsa`, `ctlog`.
+        ask: gives their PINs.
+
     Raises:
-        UsageError: there is one already, or a journal that another root began; or not a trust domain.
+        UsageError: there is one already, or a journal that another root began; not a trust domain; no such
+            key of the authority.
+        ConfigError: a key cannot be used.
+        InfrastructureError: what holds it does not answer.
     """
+    if unknown := sorted(set(remote or {}) - set(REMOTE_KEYS)):
+        may = ", ".join(REMOTE_KEYS)
+        raise UsageError(f"no key {unknown[0]!r}", hint=f"keys that may be elsewhere: {may}")
     if (home / "journal").exists() and not (home / "trust").exists():
         raise UsageError(
             f"{home} holds a journal whose trust root is gone; a new root could not continue it",
             hint=f"restore {home / 'trust'} from its copy, or choose another --home",
         )
-    return initialise(home / "trust", trust_domain=trust_domain, clock=clock)
+    opened = key_opener(ask, clock)
+    sources = {name: RemoteKeySource(uri, opened(uri)) for name, uri in (remote or {}).items()}
+    return initialise(home / "trust", trust_domain=trust_domain, clock=clock, remote=sources)
 
 
 def ensure_trust(home: Path, *, clock: Clock, progress: Progress) -> None:

@@ -10,6 +10,7 @@ from pratique.errors import InfrastructureError
 from pratique.flow.people import Community, fold_people
 from pratique.flow.progress import Silent
 from pratique.flow.scratch import scratch_folder
+from pratique.flow.signing import key_opener, nobody_to_ask
 from pratique.flow.storage import blobs_of, storage_of
 from pratique.journal.journal import Journal
 from pratique.model import predicate
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from pratique.journal.writer import Recorded
     from pratique.model.digest import Digest
     from pratique.trust.root import TrustedRoot
-    from pratique.trust.signers.port import Signer
+    from pratique.trust.signers.port import AskSecret, Signer
 
 
 class Workspace:
@@ -60,15 +61,28 @@ class Workspace:
         self._verified: dict[Digest, Verified] = {}
 
     @classmethod
-    def open(cls, home: Path, *, clock: Clock = system_clock, progress: Progress | None = None) -> Workspace:
+    def open(
+        cls,
+        home: Path,
+        *,
+        clock: Clock = system_clock,
+        progress: Progress | None = None,
+        ask: AskSecret = nobody_to_ask,
+    ) -> Workspace:
         """Open a state directory; a journal that a killed run left behind is completed first.
+
+        Args:
+            home: the state directory.
+            clock: the time.
+            progress: who is told how the work goes.
+            ask: gives PINs and passphrases, where the authority's keys need some.
 
         Raises:
             ConfigError: no trust root there; the hint makes one.
             EvidenceInvalidError: the journal contradicts itself.
             InfrastructureError: the directory cannot be written to.
         """
-        authority = Authority.load(home / "trust", clock)
+        authority = Authority.load(home / "trust", clock, key_opener(ask, clock))
         if not os.access(home, os.W_OK | os.X_OK):
             raise InfrastructureError(
                 f"{home} cannot be written to",

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pratique.errors import UsageError
+from pratique.flow.signing import key_opener, nobody_to_ask
 from pratique.flow.storage import blobs_of, storage_of
 from pratique.flow.trust_repository import SERVED
 from pratique.journal.journal import Journal
@@ -25,11 +26,20 @@ if TYPE_CHECKING:
     from pratique.model.clock import Clock
     from pratique.server.config import Settings
     from pratique.server.http import CallRefusedError
+    from pratique.trust.signers.port import AskSecret
 
 
 @contextmanager
-def serving(home: Path, settings: Settings, *, clock: Clock) -> Iterator[Service]:
+def serving(
+    home: Path, settings: Settings, *, clock: Clock, ask: AskSecret = nobody_to_ask
+) -> Iterator[Service]:
     """Open a state directory for serving, as the only server of it (I/O).
+
+    Args:
+        home: the state directory.
+        settings: what serve.toml says.
+        clock: the time.
+        ask: gives PINs and passphrases, where the authority's keys need some.
 
     Raises:
         UsageError: another server runs on it.
@@ -39,7 +49,7 @@ def serving(home: Path, settings: Settings, *, clock: Clock) -> Iterator[Service
     lock = home / "serve.lock"
     try:
         with locked(lock, wait=0):
-            authority = Authority.load(home / "trust", clock)
+            authority = Authority.load(home / "trust", clock, key_opener(ask, clock))
             storage = storage_of(home)
             objects = None if storage is None else storage.open()
             blobs, origin = blobs_of(home, objects), authority.trust_domain
@@ -73,13 +83,16 @@ def application(service: Service) -> Starlette:
     )
 
 
-def run(home: Path, settings: Settings, *, clock: Clock, ready: Callable[[str], None]) -> None:
+def run(
+    home: Path, settings: Settings, *, clock: Clock, ask: AskSecret, ready: Callable[[str], None]
+) -> None:
     """Serve until SIGTERM or SIGINT; requests that are under way are answered first (I/O).
 
     Args:
         home: the state directory.
         settings: what serve.toml says.
         clock: the time.
+        ask: gives PINs and passphrases.
         ready: told the address once connections are taken.
 
     Raises:
@@ -91,7 +104,7 @@ def run(home: Path, settings: Settings, *, clock: Clock, ready: Callable[[str], 
     tls = Tls(settings.path(config.tls.certificate), settings.path(config.tls.key)) if config.tls else None
     if tls is not None:
         tls.check()
-    with serving(home, settings, clock=clock) as service, listening(config.listen) as listener:
+    with serving(home, settings, clock=clock, ask=ask) as service, listening(config.listen) as listener:
         run_application(
             application(service),
             listener,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from pratique.cli.secrets import ask_secret
 from pratique.cli.session import Session, session_options
 from pratique.errors import UsageError
 from pratique.model.clock import system_clock
@@ -102,9 +103,10 @@ def restore(session: Session, *, url: str, endpoint: str | None, region: str | N
 
 
 def _authority(session: Session) -> Authority:
-    from pratique.trust.authority.init import Authority  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.signing import key_opener  # noqa: PLC0415 - pulls in cryptography
+    from pratique.trust.authority.init import Authority  # noqa: PLC0415 - likewise
 
-    return Authority.load(session.home / "trust", system_clock)
+    return Authority.load(session.home / "trust", system_clock, key_opener(ask_secret, system_clock))
 
 
 def _show(session: Session, url: str, sent: Sent) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pratique.cli.secrets import ask_secret
 from pratique.cli.session import Session, session_options
 from pratique.errors import UsageError
 from pratique.model.clock import system_clock
@@ -34,4 +35,8 @@ def command(session: Session, *, trust: bool, config: Path | None) -> None:
             f"the server's libraries are not installed ({error.name})", hint="pip install 'pratique[server]'"
         ) from error
     settings = load_settings(config or session.home / FILE_NAME)
-    run(session.home, settings, clock=system_clock, ready=lambda at: click.echo(f"serving on {at}", err=True))
+
+    def ready(address: str) -> None:
+        click.echo(f"serving on {address}", err=True)
+
+    run(session.home, settings, clock=system_clock, ask=ask_secret, ready=ready)

@@ -11,6 +11,7 @@ import click
 from pratique.cli.commands import trust_repository
 from pratique.cli.secrets import ask_secret, new_passphrase
 from pratique.cli.session import Session, session_options
+from pratique.errors import UsageError
 from pratique.model.clock import format_time, system_clock
 
 if TYPE_CHECKING:
@@ -33,15 +34,28 @@ command.add_command(trust_repository.use)
     show_default=True,
     help="Trust domain: names identities and the log.",
 )
+@click.option(
+    "--key",
+    "keys",
+    multiple=True,
+    metavar="NAME=KEY",
+    help="Key of the authority (ca, tsa, ctlog) that is elsewhere, by URI.  [repeatable]",
+)
 @session_options
-def init(session: Session, *, domain: str) -> None:
+def init(session: Session, *, domain: str, keys: tuple[str, ...]) -> None:
     """Make a private trust root: certificate authority, timestamp authority, log.
 
-    The keys stay in the state directory, readable by you alone. Nothing is ever overwritten.
+    The keys stay in the state directory, readable by you alone, or in a token, an HSM or a key service where
+    --key says so. Nothing is ever overwritten.
     """
     from pratique.flow.trust import init_trust  # noqa: PLC0415 - pulls in cryptography
 
-    _print_root(session, init_trust(session.home, trust_domain=domain, clock=system_clock))
+    pairs = [(name, uri) for name, _, uri in (text.partition("=") for text in keys)]
+    remote = dict(pairs)
+    if len(remote) != len(pairs) or not all(remote.values()):
+        raise UsageError("a key is given twice, or without its URI", hint="--key ca=pkcs11:token=T;object=ca")
+    root = init_trust(session.home, trust_domain=domain, clock=system_clock, remote=remote, ask=ask_secret)
+    _print_root(session, root)
 
 
 @command.command("show")

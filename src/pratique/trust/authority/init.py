@@ -9,9 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import contextmanager
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,6 +26,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from pratique.errors import ConfigError, InfrastructureError, UsageError
 from pratique.trust.authority import ca, tsa
+from pratique.trust.authority.remote import RemoteKey
 from pratique.trust.authority.tsq import Query, query_of
 from pratique.trust.identity import Identity, check_trust_domain, role_identity
 from pratique.trust.keys import load_private_key, read_private_file, spki, write_new_file
@@ -49,18 +51,38 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from pratique.model.clock import Clock
+    from pratique.trust.signers.port import KeyHandle
 
 ROOT_FILE: Final = "trusted_root.json"
-KEY_FILES: Final = ("ca", "tsa", "ctlog", "log")
+REMOTE_KEYS: Final = ("ca", "tsa", "ctlog")
+KEY_FILES: Final = (*REMOTE_KEYS, "log")
 _INIT_HINT: Final = "make one with `pratique trust init`"
 PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+OpenKey = Callable[[str], "KeyHandle"]
+"""Opens a key by its URI (`trust.signers.table`)."""
 
 
-def initialise(trust_dir: Path, *, trust_domain: str, clock: Clock) -> TrustedRoot:
+class RemoteKeySource(NamedTuple):
+    """A key that is elsewhere: how it is opened again, and the key itself."""
+
+    uri: str
+    handle: KeyHandle
+
+
+def initialise(
+    trust_dir: Path, *, trust_domain: str, clock: Clock, remote: Mapping[str, RemoteKeySource] | None = None
+) -> TrustedRoot:
     """Make a new authority in a folder that must not exist yet, or be empty (I/O).
 
     Everything is written beside the folder, synced, and renamed into place; a killed run leaves nothing
     that counts, and its leftovers are removed by the next run.
+
+    Args:
+        trust_dir: the folder.
+        trust_domain: names identities and the log.
+        clock: the time.
+        remote: keys that are elsewhere already, by name (`REMOTE_KEYS`): instead of `NAME.pem` there will be
+            `NAME.uri`. The log's own key is Ed25519, which key services rarely have, and always a file.
 
     Raises:
         UsageError: an authority, or anything else, is there already; or not a trust domain.
@@ -74,7 +96,7 @@ def initialise(trust_dir: Path, *, trust_domain: str, clock: Clock) -> TrustedRo
                     f"{trust_dir} holds something already; an authority is never overwritten",
                     hint="choose another folder, or move this one away if its trust is to end",
                 )
-            return _write_authority(trust_dir, trust_domain, clock())
+            return _write_authority(trust_dir, trust_domain, clock(), remote or {})
     except OSError as error:
         raise InfrastructureError(
             f"{trust_dir}: the authority cannot be written: {error.strerror}"
@@ -93,11 +115,14 @@ def _parent_lock(parent: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _write_authority(trust_dir: Path, trust_domain: str, moment: datetime) -> TrustedRoot:
+def _write_authority(
+    trust_dir: Path, trust_domain: str, moment: datetime, remote: Mapping[str, RemoteKeySource]
+) -> TrustedRoot:
     draft = trust_dir.parent / f".{trust_dir.name}.new"
     shutil.rmtree(draft, ignore_errors=True)
     keys: dict[str, PrivateKey] = {
-        name: ec.generate_private_key(ec.SECP256R1()) for name in KEY_FILES if name != "log"
+        name: RemoteKey(remote[name].handle) if name in remote else ec.generate_private_key(ec.SECP256R1())
+        for name in REMOTE_KEYS
     }
     keys["log"] = Ed25519PrivateKey.generate()
     data = _root_of(keys, trust_domain, moment)
@@ -105,6 +130,9 @@ def _write_authority(trust_dir: Path, trust_domain: str, moment: datetime) -> Tr
     draft.mkdir(mode=0o700)
     folder.mkdir(mode=0o700)
     for name, key in keys.items():
+        if name in remote:
+            write_new_file(folder / f"{name}.uri", f"{remote[name].uri}\n".encode())
+            continue
         pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         write_new_file(folder / f"{name}.pem", pem)
     write_new_file(draft / ROOT_FILE, data)
@@ -171,8 +199,13 @@ class Authority:
         self._tsa: x509.Certificate = trusted_root.timestamp_authorities[0].certificates[0]
 
     @classmethod
-    def load(cls, trust_dir: Path, clock: Clock) -> Authority:
+    def load(cls, trust_dir: Path, clock: Clock, open_key: OpenKey | None = None) -> Authority:
         """Load an authority that `initialise` made, and check that keys and root belong together (I/O).
+
+        Args:
+            trust_dir: its folder.
+            clock: the time.
+            open_key: opens those of its keys that are elsewhere.
 
         Raises:
             ConfigError: missing or foreign files, or keys that others can touch.
@@ -184,9 +217,9 @@ class Authority:
         folder = trust_dir / "keys"
         authority = cls(
             root,
-            ca_key=load_private_key(folder / "ca.pem"),
-            tsa_key=load_private_key(folder / "tsa.pem"),
-            ctlog_key=load_private_key(folder / "ctlog.pem"),
+            ca_key=_load_key(folder, "ca", open_key),
+            tsa_key=_load_key(folder, "tsa", open_key),
+            ctlog_key=_load_key(folder, "ctlog", open_key),
             log_key=_load_log_key(folder / "log.pem"),
             clock=clock,
         )
@@ -203,7 +236,8 @@ class Authority:
         )
         for name, held in zip(KEY_FILES, matches, strict=True):
             if not held:
-                raise ConfigError(f"{trust_dir}/keys/{name}.pem is not the key that {ROOT_FILE} names")
+                place = next((trust_dir / "keys").glob(f"{name}.*"))
+                raise ConfigError(f"{place} is not the key that {ROOT_FILE} names")
 
     def signer(self, role: str) -> CertificateSigner:
         """Give a signer for one of the roles.
@@ -256,6 +290,15 @@ def load_root(path: Path) -> TrustedRoot:
     except OSError as error:
         raise ConfigError(f"{path}: no trusted root: {error.strerror}", hint=_INIT_HINT) from error
     return parse_root(data)
+
+
+def _load_key(folder: Path, name: str, open_key: OpenKey | None) -> ec.EllipticCurvePrivateKey:
+    path = folder / f"{name}.uri"
+    if not path.exists():
+        return load_private_key(folder / f"{name}.pem")
+    if open_key is None:
+        raise ConfigError(f"{path}: this key is elsewhere, and this command opens no keys")
+    return RemoteKey(open_key(read_private_file(path).decode("utf-8", "replace").strip()))
 
 
 def _load_log_key(path: Path) -> Ed25519PrivateKey:

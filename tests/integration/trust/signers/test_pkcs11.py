@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from signer_peers import PYTHON, sign_with
+from signer_peers import PYTHON, SOURCE, sign_with
 
 MODULE = next(iter(sorted(Path("/usr/lib").glob("**/softhsm/libsofthsm2.so"))), None)
 PIN = "271828"
@@ -107,3 +108,30 @@ def test_other_kinds_of_keys(token: Token, kind: str) -> None:
 def test_without_the_library(token: Token) -> None:
     found = sign_with(f"pkcs11:object=signing?module-path={MODULE}", token.environment, extras=False)
     assert (found["error"], found["hint"]) == ("ConfigError", "pip install 'pratique[pkcs11]'")
+
+
+def test_an_authority_whose_keys_are_in_the_token(token: Token) -> None:
+    pin, home = token.folder / "pin", token.folder / "home"
+    pin.write_text(f"{PIN}\n")
+    pin.chmod(0o600)
+    names = ("ca", "tsa", "ctlog")
+    for name in names:
+        token.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label", name)
+
+    def pratique(*arguments: str) -> str:
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(SOURCE), **token.environment}
+        command = [PYTHON, "-m", "pratique", *arguments, "--home", str(home)]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        return done.stdout
+
+    query = f"?module-path={MODULE}&pin-source=file:{pin}"
+    keys = [f"--key={name}=pkcs11:token=pratique;object={name}{query}" for name in names]
+    pratique("trust", "init", *keys)
+    assert sorted(path.name for path in (home / "trust" / "keys").iterdir()) == [
+        "ca.uri", "ctlog.uri", "log.pem", "tsa.uri",
+    ]  # fmt: skip
+    pratique("trust", "keygen", str(token.folder / "ada.key"))
+    enrolled = json.loads(
+        pratique("trust", "enrol", "ada", "--key", str(token.folder / "ada.key.pub"), "--role", "a", "--json")
+    )
+    assert "administrator" in pratique("verify", enrolled["evidence"])
