@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pratique.errors import EvidenceInvalidError, MalformedError
-from pratique.image.descriptor import EMPTY, MANIFEST, Descriptor
+from pratique.image.descriptor import EMPTY, MANIFEST, REF_NAME, Descriptor
 from pratique.image.layout import MARKER, VERSION
 from pratique.image.manifest import Manifest, encode_index, parse_index, parse_manifest
 from pratique.model.digest import Digest, sha256_bytes
@@ -134,7 +134,10 @@ def pack(packed: Packed) -> bytes:
     }
     manifest = parse_manifest(referrer, "referrer")
     named = _describe(referrer, MANIFEST, artifact_type=SIGSTORE, annotations=manifest.annotations)
-    files[_INDEX] = encode_index((packed.artifact.descriptor, named))
+    described = packed.artifact.descriptor
+    # By this name tools for layouts choose the policy, and not its signature.
+    tagged = {**described.annotations, REF_NAME: described.annotations.get(_VERSION, "policy")}
+    files[_INDEX] = encode_index((msgspec.structs.replace(described, annotations=tagged), named))
     files[MARKER] = canonical_json({"imageLayoutVersion": VERSION})
     members = [plain_tar.Member(name, files[name]) for name in sorted(files)]
     return plain_tar.encode(members) + plain_tar.END

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,13 +11,13 @@ from pratique.errors import EvidenceInvalidError
 from pratique.flow.gate import load_decision
 from pratique.model import predicate
 from pratique.model.digest import Digest, parse_digest
+from pratique.policy.decision import Decision, parse_decision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
     from pratique.flow.workspace import Workspace
-    from pratique.policy.decision import Decision
 
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +83,12 @@ def find_decision(workspace: Workspace, text: str) -> Decision | None:
         return None
     if not workspace.blobs.has(digest):
         return None
-    for past in past_decisions(workspace):
-        if past.decision is not None and digest in {past.evidence, past.decision.digest}:
-            return past.decision
-    return None
+    with workspace.blobs.open(digest) as stream:  # an artifact may be large
+        data = stream.read() if stream.read(1) == b"{" else b""
+    with suppress(EvidenceInvalidError):
+        return parse_decision(b"{" + data)
+    try:
+        vsa = workspace.verify(digest)
+    except EvidenceInvalidError:
+        return None
+    return load_decision(workspace, vsa) if vsa.statement.predicate_type == predicate.VSA else None

@@ -188,3 +188,20 @@ def test_skopeo_carries_it(publisher: Publisher) -> None:
     shown = json.loads(raw)["annotations"]
     assert shown == {"org.opencontainers.image.title": "acme/base", "org.opencontainers.image.version": "1"}
     assert str(place.digest) == str(sha256_bytes(raw))
+
+    # From the file, too; skopeo leaves referrers behind, and without its signature the policy is refused.
+    (publisher.folder / "a.tar").write_bytes(publisher.release())
+    mirror = f"{publisher.host}/mirror/policy:1"
+    subprocess.run(
+        [
+            "skopeo",
+            "copy",
+            "--dest-tls-verify=false",
+            f"oci-archive:{publisher.folder}/a.tar:1",
+            f"docker://{mirror}",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    with pytest.raises(EvidenceInvalidError, match="not signed"):
+        publisher.pull(f"oci://{mirror}", allow_tag=True)

@@ -105,3 +105,24 @@ def test_an_example_beside_the_rules_is_a_test(released: Project) -> None:
     assert "5 passed, 1 failed" in said
     saved.rename(saved.with_name("nothing.known.pass.json"))
     assert "no code that a rule" in released.run("policy", "test", "policy", expect=3)
+
+
+def test_a_decision_is_explained_down_to_the_condition(released: Project) -> None:
+    told = released.run("explain", "--all")
+    assert "success: vulns.threshold (high): No vulnerability at or above the threshold" in told
+    assert "  looked at: vulns sha256:" in told
+    one = released.run("explain", "--rule", "rebuild.identical")
+    assert one.splitlines()[2].startswith("success: rebuild.identical (critical)")
+    assert "vulns" not in one
+    assert "the decision says nothing about 'x'" in released.run("explain", "--rule", "x", expect=2)
+
+    vsa = released.ask("log", "list", "--type", "vsa")["entries"][0]["evidence"]
+    assert released.run("explain", vsa) == released.run("explain")
+
+    stale = ["--data", "vulns.max_database_age_days=1"]
+    refused = released.run("policy", "eval", *stale, "--explain", expect=1)
+    assert "refused: vulns.database-age" in refused
+    assert "  because:   vulns.rego:" in refused
+    assert "(not met)" in refused
+    assert "  tried:     waived by " in refused
+    assert "the artifact passes" in refused
