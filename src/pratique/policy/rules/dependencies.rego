@@ -196,7 +196,10 @@ locations(purl) := {replace(replace(pair[1], "%2F", "/"), "%3A", ":") |
 }
 
 # Without qualifiers and version.
-bare(purl) := split(split(purl, "?")[0], "@")[0]
+bare(purl) := named[0] if {
+	parts := split(purl, "?")
+	named := split(parts[0], "@")
+}
 
 purl_name(purl) := parts[count(parts) - 1] if parts := split(bare(purl), "/")
 

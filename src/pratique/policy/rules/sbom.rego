@@ -385,4 +385,5 @@ project_name(build) := build.buildDefinition.externalParameters.project.name if 
 
 normal(name) := regex.replace(lower(name), `[-_.]+`, "-")
 
-bare(purl) := split(purl, "?")[0]
+# Indexing what a name holds is several times faster than indexing a call.
+bare(purl) := parts[0] if parts := split(purl, "?")
