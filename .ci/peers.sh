@@ -30,10 +30,10 @@ node_peer() {
   echo "$folder"
 }
 
-# go_peer NAME PACKAGE: print the program built from PACKAGE with requirements/go/NAME/go.mod and go.sum
+# go_peer NAME PACKAGE: print the program built from PACKAGE in requirements/go/NAME, with its go.mod and go.sum
 go_peer() {
   local source="requirements/go/$1" program
-  program="$cache/go-$(cat "$source/go.mod" "$source/go.sum" | sha256sum | cut -c1-16)/$(basename "$2")"
+  program="$cache/go-$(cat "$source"/* | sha256sum | cut -c1-16)/$(basename "$2")"
   if [ ! -e "$program" ]; then
     (cd "$source" && GOTOOLCHAIN=local go build -mod=readonly -trimpath -o "$program.new" "$2") >&2
     mv "$program.new" "$program"

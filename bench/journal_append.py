@@ -1,14 +1,18 @@
-"""Durable appends a second by batch size, and the time of an inclusion proof in a large log.
+"""Durable appends a second by batch size, beside Tessera's POSIX storage, and the time of an inclusion proof.
 
 Run: `python bench/journal_append.py [--folder DIR] [--large N]`. The folder's disk is what is measured; the
-default is a temporary folder. Statements are small, of one subject, and not really signed.
+default is a temporary folder. Statements are small, of one subject, and not really signed. Tessera (the
+program that PRATIQUE_TESSERA names, see .ci/peers.d) appends as many entries of our leaves' size and keeps
+nothing else: no statement, no proof, no index. Its rate is until a published checkpoint covers the last one.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import os
 import random
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -21,11 +25,12 @@ from pratique.journal.tree import Frontier, HashTile, partial_tiles
 from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.store.blobs import BlobStore
 from pratique.trust.bundle import Signed
+from pratique.trust.entry import leaf_of
 from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.statement import Statement, Subject
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
-BATCHES = {1: 30, 100: 5, 1000: 3, 8192: 1}
+BATCHES = {1: 30, 100: 20, 1000: 8, 8192: 2}
 PROOFS = 500
 
 
@@ -46,6 +51,17 @@ def appends(folder: Path, batch: int, rounds: int) -> float:
         for signed in batches:
             journal.append(signed)
         return batch * rounds / (time.perf_counter() - start)
+
+
+def tessera(folder: Path, batch: int, rounds: int) -> float | None:
+    """Give Tessera's appends a second, of as many entries in as large batches; None where it is not here."""
+    program = os.environ.get("PRATIQUE_TESSERA")
+    if program is None:
+        return None
+    leaf = len(leaf_of(statement(0)))
+    command = [program, str(folder / "tessera"), str(batch), str(batch * rounds), str(leaf)]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return batch * rounds / float(done.stdout)
 
 
 def proof_times(folder: Path, size: int) -> tuple[float, float]:
@@ -74,11 +90,13 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where to write; default a temporary folder")
     parser.add_argument("--large", type=int, default=1_000_000, help="entries of the log for proofs")
     arguments = parser.parse_args()
-    print("| batch | durable appends/s |")
-    print("|---:|---:|")
+    print("| batch | durable appends/s | Tessera | ratio |")
+    print("|---:|---:|---:|---:|")
     for batch, rounds in BATCHES.items():
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-            print(f"| {batch} | {appends(Path(folder), batch, rounds):,.0f} |")
+            ours, theirs = appends(Path(folder), batch, rounds), tessera(Path(folder), batch, rounds)
+            peer = "| not here | |" if theirs is None else f"| {theirs:,.0f} | {ours / theirs:.2f} |"
+            print(f"| {batch} | {ours:,.0f} {peer}", flush=True)
     with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
         cold, warm = proof_times(Path(folder), arguments.large)
     print()
