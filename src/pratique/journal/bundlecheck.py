@@ -23,7 +23,7 @@ from pratique.trust.bundle import (
 )
 from pratique.trust.certificate import certificate_identity
 from pratique.trust.entry import entry_signer, leaf_of
-from pratique.trust.identity import ROLES, role_identity
+from pratique.trust.identity import is_role
 from pratique.trust.keys import load_certificate
 from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.note import Checkpoint, log_key_id, verify_checkpoint
@@ -143,10 +143,11 @@ class _BundleCheck:
                     f"log entry {digest}: its head of size {head.size} is signed, but {problem}"
                 )
             self._verify_place(log, head)
-            noted = expected.get(log.index, digest) != digest
-            _refuse_evidence(log.entry_body, self._head.origin, noted=noted)
         except EvidenceInvalidError as error:
             self.refused[log.index] = f"log entry {digest}: {error.message}"
+            return
+        if expected.get(log.index, digest) != digest or _signed_by_role(log.entry_body, self._head.origin):
+            self.refused[log.index] = f"log entry {digest}: only the bare entry of what was evidence is left"
         else:
             self.proven.add(log.index)
 
@@ -176,17 +177,13 @@ class _BundleCheck:
         verify_inclusion(leaf, log.index, head.size, log.hashes, head.root)
 
 
-def _refuse_evidence(leaf: bytes, origin: str, *, noted: bool) -> None:
-    """Refuse a bare record where a bundle was: noted as such, or signed by a role of this trust domain."""
+def _signed_by_role(leaf: bytes, origin: str) -> bool:
+    """Say whether a role of the log's own trust domain signed an entry."""
     try:
-        signer = entry_signer(leaf)
-    except MalformedError as error:
-        raise EvidenceInvalidError("it is not a hashedrekord") from error
-    if signer.certificate and not noted:
-        identity = certificate_identity(load_certificate(signer.certificate))
-        noted = identity in {role_identity(origin, role) for role in ROLES}
-    if noted:
-        raise EvidenceInvalidError("only the bare entry of what was evidence is left")
+        certificate = entry_signer(leaf).certificate
+        return bool(certificate) and is_role(certificate_identity(load_certificate(certificate)), origin)
+    except EvidenceInvalidError:
+        return False  # whatever it is, this authority certified none such
 
 
 def _signing_key(bundle: Bundle) -> tuple[str, bytes | None]:

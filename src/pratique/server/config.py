@@ -40,7 +40,7 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     per_address: int = 600
     per_identity: int = 60
     connections: int = 256
-    waiting: int = 1024
+    waiting: int = 256
     body_seconds: float = 10.0
 
 

@@ -18,6 +18,7 @@ from pratique.trust import protojson
 from pratique.trust.certificate import certificate_identity, verify_chain
 from pratique.trust.entry import entry_body
 from pratique.trust.envelope import pae
+from pratique.trust.identity import Identity, is_role
 from pratique.trust.keys import load_certificate
 from pratique.trust.publickey import P384, PublicKey, as_public_key, load_spki, verify_digest
 
@@ -110,6 +111,19 @@ def _algorithm(public: PublicKey) -> str:
     return "sha384" if public.kind == P384 else "sha256"
 
 
+def _refuse_role(identity: Identity, service: Service) -> None:
+    """Refuse what a role of this authority signed: it is evidence, and comes into the journal in full.
+
+    Entries are public, so that anyone could log a role's fresh signature again, without its payload.
+    """
+    if is_role(identity, service.authority.trust_domain):
+        raise CallRefusedError(
+            Code.PERMISSION_DENIED,
+            "what this authority's own roles sign is not logged here",
+            reason="signer-role",
+        )
+
+
 def _signer(verifier: dict[str, Any], service: Service) -> tuple[bytes | None, PublicKey]:
     """Take the certificate or key, if whoever holds it may log here, and has not logged too much."""
     if verifier.get("x509Certificate") is None:
@@ -128,8 +142,10 @@ def _signer(verifier: dict[str, Any], service: Service) -> tuple[bytes | None, P
     raw = protojson.blob(protojson.member(verifier, "x509Certificate", "verifier"), "rawBytes", "certificate")
     certificate = load_certificate(raw)
     try:
+        identity = certificate_identity(certificate)
+        _refuse_role(identity, service)
         verify_chain(certificate, service.authority.trusted_root, service.clock())
-        name = str(certificate_identity(certificate))
+        name = str(identity)
     except EvidenceInvalidError as error:
         if service.settings.config.log.accept != "any":
             raise CallRefusedError(

@@ -92,6 +92,11 @@ def check_trust_domain(name: str) -> str:
     return name
 
 
+def is_role(identity: Identity, trust_domain: str) -> bool:
+    """Say whether an identity is one of the roles of a trust domain's embedded authority."""
+    return any(identity == role_identity(trust_domain, role) for role in ROLES)
+
+
 def role_identity(trust_domain: str, role: str) -> Identity:
     """Give the identity that the embedded authority of a trust domain certifies for a role.
 

@@ -3,18 +3,21 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pratique.trust.bundle import parse_log_entry
+from pratique.trust.bundle import parse_bundle, parse_log_entry
 from pratique.trust.identity import Identity
 from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.note import verify_checkpoint
+from pratique.trust.statement import Statement, Subject
 
 if TYPE_CHECKING:
     from serving_desk import Desk
@@ -103,6 +106,33 @@ def test_a_key_from_elsewhere_is_not_logged_unless_configured(desk: Desk) -> Non
     assert (error.status, error.reason) == (403, "signer-foreign")
 
 
+def test_what_a_role_signed_cannot_be_logged_again_without_its_payload(desk: Desk) -> None:
+    authority = desk.service.authority
+    statement = Statement((Subject("a", {"sha256": "ab" * 32}),), "https://slsa.dev/provenance/v1", {})
+    signed = authority.signer("builder").sign(statement)
+    (recorded,) = desk.service.journal.append([signed])
+    leaf = json.loads(parse_bundle(recorded.bundle).log.entry_body)["spec"]["hashedRekordV002"]
+    body = {"digest": leaf["data"]["digest"], "signature": leaf["signature"]}
+    error = desk.refusal(*LOG, {"hashedRekordRequestV002": body})
+    assert (error.status, error.reason) == (403, "signer-role")
+
+
+def test_an_envelope_of_an_older_client(desk: Desk) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    identity = Identity("certificate", "https://ci.example.org/app", "https://issuer.example.org")
+    certificate = desk.service.authority.issue(identity, key.public_key())
+    signature = key.sign(b"DSSEv1 3 a/b 4 data", ec.ECDSA(hashes.SHA256()))
+    verifier = {"x509Certificate": {"rawBytes": b64(certificate)}, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
+    envelope = {"payload": b64(b"data"), "payloadType": "a/b", "signatures": [{"sig": b64(signature)}]}
+    body = {"dsseRequestV002": {"envelope": envelope, "verifiers": [verifier]}}
+    reply = desk.call(*LOG, body)
+    entry = json.loads(parse_log_entry(reply.body).entry_body)
+    digest = hashlib.sha256(b"DSSEv1 3 a/b 4 data").digest()
+    assert entry["spec"]["hashedRekordV002"]["data"]["digest"] == b64(digest)
+    envelope["payload"] = b64(b"evil")
+    assert desk.refusal(*LOG, body).status == 400
+
+
 class TestAnyone:
     @pytest.fixture
     def configuration(self) -> dict[str, Any]:
@@ -110,3 +140,25 @@ class TestAnyone:
 
     def test_a_key_from_elsewhere(self, desk: Desk) -> None:
         assert desk.call(*LOG, request(desk, bare_key=True)).status == 201
+        assert desk.service.journal.verify().size == 1
+
+    def test_a_certificate_from_elsewhere(self, desk: Desk) -> None:
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.now(UTC)
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(x509.Name([]))
+            .issuer_name(x509.Name([]))
+            .public_key(key.public_key())
+            .serial_number(1)
+            .not_valid_before(now)
+            .not_valid_after(now)
+            .sign(key, hashes.SHA256())
+        )
+        digest = hashlib.sha256(b"x").digest()
+        raw = {"rawBytes": b64(certificate.public_bytes(Encoding.DER))}
+        verifier = {"x509Certificate": raw, "keyDetails": "PKIX_ECDSA_P256_SHA_256"}
+        content = b64(key.sign(digest, ec.ECDSA(Prehashed(hashes.SHA256()))))
+        body = {"digest": b64(digest), "signature": {"content": content, "verifier": verifier}}
+        assert desk.call(*LOG, {"hashedRekordRequestV002": body}).status == 201
+        assert desk.service.journal.verify().size == 1
