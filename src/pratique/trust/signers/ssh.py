@@ -34,6 +34,7 @@ _KEPT: Final = (
     "WAYLAND_DISPLAY",
 )
 _REASONS: Final = (
+    ("match private", "FILE.pub is not the private key's public half", "ssh-keygen -y -f FILE > FILE.pub"),
     ("incorrect passphrase", "the passphrase is wrong, or there is no terminal to ask on",
      "load the key into an agent (ssh-add), and name its .pub file"),
     ("agent refused operation", "the agent refused to sign", "does it ask for a touch or a confirmation?"),

@@ -98,7 +98,8 @@ def test_a_public_key_that_is_not_the_private_keys(project: Any, tmp_path: Path)
     shutil.copy(f"{other}.pub", f"{path}.pub")
     project.enrol(f"{path}.pub")
     before = project.ok("log", "list")
-    assert "by another key" in project.fails(*project.attest(f"ssh:{path}"))["message"]
+    error = project.fails(*project.attest(f"ssh:{path}"))
+    assert error["message"] == f"ssh:{path}: FILE.pub is not the private key's public half"
     assert project.ok("log", "list") == before
 
 
