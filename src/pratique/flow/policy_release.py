@@ -9,7 +9,7 @@ import msgspec
 
 from pratique.errors import ConfigError, EvidenceInvalidError
 from pratique.flow.policy_archive import MAX_ARCHIVE_BYTES, Packed, unpack
-from pratique.model.digest import Digest, parse_digest
+from pratique.model.digest import Digest, parse_digest, sha256_bytes
 from pratique.model.predicate import POLICY_RELEASE
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.distribution.release import PolicyRelease, parse_release
@@ -38,13 +38,13 @@ class Accepted(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         root: what their signatures are verified against.
         keys: keys of people who may sign, by id.
-        signer: who must have signed; None where a person only looks.
+        signer: who must have signed.
         digest: the policy it must be; None where any of the signer's will do.
     """
 
     root: TrustedRoot
     keys: Mapping[str, EnrolledKey]
-    signer: IdentityPattern | None
+    signer: IdentityPattern
     digest: Digest | None
 
 
@@ -55,13 +55,11 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
         bundle: the policy.
         release: what its signer says about it.
         verified: the signature.
-        manifest: digest of the OCI manifest that carries it.
     """
 
     bundle: PolicyBundle
     release: PolicyRelease
     verified: Verified
-    manifest: Digest
 
 
 def accept(packed: Packed, accepted: Accepted, *, at: datetime, what: str) -> Release:
@@ -76,14 +74,14 @@ def accept(packed: Packed, accepted: Accepted, *, at: datetime, what: str) -> Re
     Raises:
         EvidenceInvalidError: any of it does not hold; the message says which.
     """
-    digest = packed.artifact.policy.digest
+    digest = sha256_bytes(packed.policy)
     if accepted.digest is not None and not digest.matches(accepted.digest):
         raise EvidenceInvalidError(
             f"{what}: it holds policy {digest}, where {accepted.digest} is pinned",
             hint="look what changed before you pin another: pratique policy diff",
         )
     verified = verify_bundle(packed.signature, accepted.root, keys=accepted.keys)
-    if accepted.signer is not None and not accepted.signer.matches(verified.signer):
+    if not accepted.signer.matches(verified.signer):
         raise EvidenceInvalidError(
             f"{what}: signed by {verified.signer}, where {accepted.signer} must sign",
             hint="if that signer is right, name it: signer, of [policy.bundle] in pratique.toml",
@@ -96,9 +94,7 @@ def accept(packed: Packed, accepted: Accepted, *, at: datetime, what: str) -> Re
     release = parse_release(statement.predicate)
     release.check_in_force(at)
     bundle = PolicyBundle.parse(packed.policy)
-    return Release(
-        bundle=bundle, release=release, verified=verified, manifest=packed.artifact.descriptor.digest
-    )
+    return Release(bundle=bundle, release=release, verified=verified)
 
 
 def acceptance(

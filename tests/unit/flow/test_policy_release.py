@@ -184,6 +184,9 @@ def test_a_signature_over_another_policy_does_not_carry_over(state: State) -> No
     swapped = msgspec.structs.replace(unpack(other.archive, "b"), signature=good.signature)
     with pytest.raises(EvidenceInvalidError, match="about another policy"):
         judged(state, swapped)
+    under_a_false_name = msgspec.structs.replace(good, policy=unpack(other.archive, "b").policy)
+    with pytest.raises(EvidenceInvalidError, match="is pinned"):
+        judged(state, under_a_false_name)
 
 
 @pytest.mark.parametrize(

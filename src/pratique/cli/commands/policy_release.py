@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command("bundle")
-@click.argument("source", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("source", metavar="POLICY")
 @click.option(
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), required=True, help="File to write."
 )
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def bundle(
     session: Session,
     *,
-    source: Path,
+    source: str,
     output: Path,
     name: str,
     version: str,
@@ -43,7 +43,7 @@ def bundle(
     profile: str | None,
     key: str | None,
 ) -> None:
-    """Make one signed file of the policy in SOURCE, for projects to pin by its digest.
+    """Make one signed file of POLICY (a folder, or `current`), for projects to pin by its digest.
 
     The file is an OCI layout in a tar, and holds what a registry would. Tests stay outside. The policy is
     checked first, as `pratique policy check` does, and one with errors is refused.
@@ -58,7 +58,7 @@ def bundle(
 
     end = expires.replace(tzinfo=UTC, hour=23, minute=59, second=59)
     workspace = session.workspace()
-    policy = policy_meant(str(source), surroundings(session), profile=profile)
+    policy = policy_meant(source, surroundings(session), profile=profile)
     wrong = [problem for problem in check_bundle(policy, RegorusEngine()) if problem.level == "error"]
     if wrong:
         raise ConfigError(str(wrong[0]), hint=f"see all that is wrong: pratique policy check {source}")
