@@ -115,6 +115,8 @@ def listening(listen: str) -> Iterator[socket.socket]:
             host, _, port = listen.rpartition(":")
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             listener = socket.create_server((host.strip("[]"), int(port)), family=family, backlog=1024)
+            # asyncio does this only for sockets that say TCP, and accepted ones say what the listener says
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except (OSError, ValueError, OverflowError) as error:
         raise InfrastructureError(f"cannot listen on {listen}: {error}") from error
     try:
