@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -93,6 +94,20 @@ def test_a_failure_reaches_those_who_wait_and_the_audit_is_kept() -> None:
     log.fails = False
     subject.close()
     assert [item.leaf for batch in log.batches for item in batch] == [b"{('/x', 'why', '10.0.0.1'): 1}"]
+
+
+def test_what_was_noted_is_recorded_by_itself_after_a_while() -> None:
+    log, audit = Log(), Audit()
+
+    def record(_certificates: object, report: Report) -> Any:
+        return BareEntry(repr(report.refusals).encode())
+
+    subject = Committer(log.append, audit, record, waiting=9, audit_seconds=0.02, now=time.monotonic)
+    audit.refused("/x", "why", "10.0.0.1")
+    while not log.batches:
+        threading.Event().wait(0.01)
+    subject.close()
+    assert [len(batch) for batch in log.batches] == [1]
 
 
 def test_after_the_end_nothing_is_taken() -> None:

@@ -5,6 +5,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from ci_tokens import GITHUB
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -128,6 +129,32 @@ def test_what_is_no_request(desk: Desk, body: bytes) -> None:
 def test_parts_that_are_missing(desk: Desk, change: dict[str, Any]) -> None:
     body = {**request(desk.issuer.token(**ADA), p256()), **change}
     assert desk.refusal(*SIGN, body).status == 400
+
+
+class TestGitHub:
+    @pytest.fixture
+    def configuration(self, configuration: dict[str, Any]) -> dict[str, Any]:
+        (issuer,) = configuration["issuers"]
+        return {**configuration, "issuers": [{**issuer, "type": "github-workflow"}]}
+
+    def test_extensions_are_encoded_as_fulcio_says(self, desk: Desk) -> None:
+        """Up to .6 bare text, from .8 on a DER UTF8String (Fulcio, docs/oid-info.md)."""
+        subject = "repo:octo-org/octo-repo:environment:prod"
+        token = desk.issuer.token(**GITHUB)
+        leaf, _ = issued(desk.call(*SIGN, request(token, p256(), subject)).body)
+        found = {
+            extension.oid.dotted_string.removeprefix("1.3.6.1.4.1.57264.1."): extension.value.value
+            for extension in leaf.extensions
+            if isinstance(extension.value, x509.UnrecognizedExtension)
+        }
+        assert found["1"] == b"https://issuer.example.org"
+        assert found["8"] == b"\x0c\x1ahttps://issuer.example.org"
+        assert found["5"] == b"octo-org/octo-repo"
+        assert found["13"] == b"\x0c\x0bexample-sha"
+        assert found["24"] == b"\x0c\x28" + subject.encode()
+        (name,) = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert isinstance(name, x509.UniformResourceIdentifier)
+        assert name.value.startswith("https://github.com/octo-org/octo-automation/")
 
 
 class TestLimits:
