@@ -27,6 +27,11 @@ def write_plain(value: Any, max_depth: int) -> bytes | None:
         return None
 
 
+def write_text(value: dict[str, Any]) -> bytes:
+    """Write the canonical form of text in lists and objects with ASCII keys; the caller knows it is that."""
+    return _ENCODE(value)
+
+
 def read_plain(data: bytes, max_depth: int) -> Any:
     """Read JSON that is the canonical form of a plain container; None for all other bytes.
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import rfc8785
 
 from pratique.errors import MalformedError
-from pratique.model.plain_json import read_plain, write_plain
+from pratique.model.plain_json import read_plain, write_plain, write_text
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
@@ -90,6 +90,20 @@ def canonical_json(value: Any) -> bytes:
     try:
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
+        raise MalformedError(f"no canonical JSON form: {error}") from error
+
+
+def canonical_json_of_text(value: dict[str, Any]) -> bytes:
+    """Write as `canonical_json` does what this program made of text, lists and objects with ASCII keys alone.
+
+    It is not looked at again, so it is no way for anything that came from outside.
+
+    Raises:
+        MalformedError: text with a lone surrogate.
+    """
+    try:
+        return write_text(value)
+    except UnicodeEncodeError as error:
         raise MalformedError(f"no canonical JSON form: {error}") from error
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _BUSY_SECONDS = 30.0
+_PAGE_BYTES = 16384
+"""Of a new file: evidence is of some kilobytes a piece, and would take several of SQLite's usual pages."""
 
 
 def connect(path: Path, *, synchronous: str, journal_mode: str = "WAL") -> sqlite3.Connection:
@@ -38,6 +40,7 @@ def connect(path: Path, *, synchronous: str, journal_mode: str = "WAL") -> sqlit
             path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
         try:
+            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute(f"PRAGMA journal_mode = {journal_mode}")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
         except sqlite3.Error:

@@ -14,7 +14,7 @@ import msgspec
 
 from pratique.errors import MalformedError
 from pratique.model.digest import Digest, sha256_bytes
-from pratique.model.strict_json import canonical_json, parse_json_object
+from pratique.model.strict_json import canonical_json_of_text, parse_json_object
 from pratique.trust import protojson
 from pratique.trust.encoding import b64decode, b64encode
 from pratique.trust.entity import Entity, LogEntry, Message
@@ -139,7 +139,7 @@ def encode_bundle(signed: Signed, proof: LogProof) -> bytes:
     else:
         hint = b64encode(sha256(signed.public_key or b"").digest())
         material = {"publicKey": {"hint": hint}}
-    return canonical_json(
+    return canonical_json_of_text(
         {
             "mediaType": MEDIA_TYPE,
             "dsseEnvelope": {
@@ -163,7 +163,7 @@ def encode_log_entry(proof: LogProof) -> bytes:
 
     This is all there is of an entry whose payload stayed with its signer.
     """
-    return canonical_json(_tlog_entry(proof, HASHEDREKORD))
+    return canonical_json_of_text(_tlog_entry(proof, HASHEDREKORD))
 
 
 def parse_log_entry(data: bytes) -> LogProof:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pratique.errors import MalformedError
-from pratique.model.strict_json import canonical_json, parse_json_object
+from pratique.model.strict_json import canonical_json_of_text, parse_json_object
 from pratique.trust.encoding import b64decode, b64encode
 from pratique.trust.entity import Entity, Envelope
 from pratique.trust.envelope import pae
@@ -97,7 +97,7 @@ def entry_body(
     else:
         verifier = {"publicKey": {"rawBytes": b64encode(spki)}}
     kind, version = KIND
-    return canonical_json(
+    return canonical_json_of_text(
         {
             "apiVersion": version,
             "kind": kind,
