@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from oidc_issuer import Issuer
@@ -82,3 +84,46 @@ def test_discovery_of_somebody_else() -> None:
     web.named = "https://evil.example.org"
     with pytest.raises(CouldNotCheckError, match="another issuer"):
         web.provider().keys("first")
+
+
+class SlowWeb(Web):
+    """Answers only once it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.go_on = threading.Event(), threading.Event()
+        self.go_on.set()
+
+    def fetch(self, url: str) -> bytes:
+        self.asked.set()
+        assert self.go_on.wait(10)
+        return super().fetch(url)
+
+
+def test_a_slow_issuer_holds_up_nobody_who_has_keys() -> None:
+    web = SlowWeb()
+    provider = web.provider()
+    provider.keys("first")
+    web.asked.clear()
+    web.go_on.clear()
+    web.time = 4000
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(provider.keys, "first")
+        web.asked.wait(10)
+        assert provider.keys("first")
+        assert not slow.done()
+        web.go_on.set()
+        assert slow.result()
+    assert len(web.fetched) == 4
+
+
+def test_those_who_have_none_wait_for_one_fetch() -> None:
+    web = SlowWeb()
+    provider = web.provider()
+    web.go_on.clear()
+    with ThreadPoolExecutor(4) as pool:
+        found = [pool.submit(provider.keys, "first") for _ in range(4)]
+        web.asked.wait(10)
+        web.go_on.set()
+        assert all(len(one.result()) == 1 for one in found)
+    assert len(web.fetched) == 2

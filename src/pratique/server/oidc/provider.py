@@ -19,7 +19,7 @@ AGAIN_SECONDS: Final = 30.0
 
 
 class Provider:
-    """One issuer's keys. Safe to share between threads; one at a time fetches.
+    """One issuer's keys, for many threads: one fetches, and who has keys to go on with does not wait.
 
     Args:
         url: exactly the issuer's `iss`.
@@ -35,6 +35,7 @@ class Provider:
         self._keys: tuple[Jwk, ...] = ()
         self._fetched: float | None = None
         self._tried: float | None = None
+        self._fetching: threading.Event | None = None
 
     def keys(self, kid: str) -> tuple[Jwk, ...]:
         """Give the keys, fetched anew when they are old or lack the one that a token names.
@@ -46,20 +47,40 @@ class Provider:
         """
         with self._lock:
             now = self._now()
-            age = STALE_SECONDS if self._fetched is None else now - self._fetched
-            wanted = age >= FRESH_SECONDS or (kid and all(key.kid != kid for key in self._keys))
+            wanted = self._age() >= FRESH_SECONDS or (kid and all(key.kid != kid for key in self._keys))
             rested = self._tried is None or now - self._tried >= AGAIN_SECONDS
-            if wanted and rested:
-                self._tried = now
-                try:
-                    self._keys, self._fetched = self._discover(), now
-                    age = 0.0
-                except PratiqueError as error:
-                    if age >= STALE_SECONDS:
-                        raise CouldNotCheckError(f"the keys of {self._url}: {error.message}") from error
-            if age >= STALE_SECONDS:
-                raise CouldNotCheckError(f"the keys of {self._url} could not be fetched")
+            mine, others = None, self._fetching
+            if wanted and rested and others is None:
+                self._tried, mine = now, threading.Event()
+                self._fetching = mine
+            needed = self._age() >= STALE_SECONDS
+        reason = "could not be fetched"
+        if mine is not None:
+            reason = self._fetch_now(now, mine) or reason
+        elif others is not None and needed:
+            others.wait()
+        with self._lock:
+            if self._age() >= STALE_SECONDS:
+                raise CouldNotCheckError(f"the keys of {self._url}: {reason}")
             return self._keys
+
+    def _age(self) -> float:
+        return STALE_SECONDS if self._fetched is None else self._now() - self._fetched
+
+    def _fetch_now(self, now: float, done: threading.Event) -> str:
+        """Fetch the keys; say what went wrong, if something did."""
+        try:
+            found = self._discover()
+        except PratiqueError as error:
+            return error.message
+        else:
+            with self._lock:
+                self._keys, self._fetched = found, now
+            return ""
+        finally:
+            with self._lock:
+                self._fetching = None
+            done.set()
 
     def _discover(self) -> tuple[Jwk, ...]:
         address = f"{self._url.rstrip('/')}/.well-known/openid-configuration"
