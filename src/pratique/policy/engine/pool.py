@@ -66,9 +66,9 @@ class Worker:
         for descriptor in (self._in, self._out, self._control):
             os.set_blocking(descriptor, False)
 
-    def load(self, policy: bytes) -> bytes:
-        """Send the frame that a new process waits for, and give its answer; see `ask`."""
-        return self._exchange(self.limits.start_seconds, policy)
+    def load(self, *frames: bytes) -> bytes:
+        """Send the frames that a new process waits for, and give its answer; see `ask`."""
+        return self._exchange(self.limits.start_seconds, *frames)
 
     def ask(self, *frames: bytes) -> bytes:
         """Send frames, and give the one that answers them.

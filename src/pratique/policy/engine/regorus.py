@@ -118,7 +118,7 @@ class RegorusEngine:
         policy = canonical_json({"kind": kind, "modules": sources, "data": sorted(data)})
         with self._pool.worker(policy) as worker:
             if not worker.answered:
-                _parse(worker.load(policy))
+                _parse(worker.load(policy, request.data))
             answer = _parse(worker.ask(request.data, request.document))
             if kind == "evaluate" and not answer.sets:
                 raise EngineError("eval", "no rules were evaluated")

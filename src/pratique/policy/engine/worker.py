@@ -2,12 +2,13 @@
 
 Run as `python -I -S worker.py <memory bytes> <CPU seconds> <output bytes> <control descriptor> <import
 path>…`, with an empty environment. It imports what it needs, gives up its rights (see `confine`), and only
-then reads the policy from standard input: parses it, checks it, and keeps the parsed engine. Each request
-after that is answered by a fork, which gives up what is left, answers on standard output and ends. So a
-decision starts from the policy as parsed, whatever the one before did, and its processor time counts from
-zero. The process that lives on reads nothing of any request.
+then reads the policy and its data from standard input: parses them, checks the policy, has it analysed, and
+keeps the engine. Each request after that is answered by a fork, which gives up what is left, answers on
+standard output and ends. So a decision starts from the policy as loaded, whatever the one before did, and
+its processor time counts from zero. The process that lives on reads nothing of any request.
 
-Frames are four bytes of big-endian length, then JSON. A request is a frame of data and one of input.
+Frames are four bytes of big-endian length, then JSON. A policy is a frame of modules and one of data; a
+request is a frame of data, which may differ from the policy's, and one of input.
 After each answer whoever asked is told `.` on the control descriptor, which no fork holds: the answer is
 complete, and the process that gave it is gone.
 
@@ -58,7 +59,7 @@ def main(arguments: list[str]) -> int:
 
     def load() -> dict[str, Any]:
         nonlocal policy
-        policy = rego_run.Policy(regorus, json.loads(_read()))
+        policy = rego_run.Policy(regorus, json.loads(_read()), _read().decode())
         return {}
 
     def answer() -> dict[str, Any]:
