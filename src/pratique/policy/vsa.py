@@ -1,9 +1,10 @@
 """A decision as others' predicates: the SLSA Verification Summary, and in-toto's Simple Verification Result.
 
-The levels of a VSA (slsa.dev/spec/v1.2/verification_summary) are those that `build_facts.build_level` finds,
-if the rules had nothing against the provenance either. An SVR (in-toto attestation, predicates/svr.md, v0.1)
-lists the properties that hold: the levels, and each code that succeeded. Of an artifact that is refused it
-lists none, since whoever reads an SVR looks for one property alone.
+The level of a VSA (slsa.dev/spec/v1.2/verification_summary) is the one that `build_facts.build_level` finds,
+if the rules had nothing against the provenance either. A rule that was switched off, skipped or left out has
+said nothing, so each that a level rests on must have been judged. An SVR (in-toto attestation,
+predicates/svr.md, v0.1) lists the properties that hold: the levels, and each code that succeeded. Of an
+artifact that is refused it lists none, since whoever reads an SVR looks for one property alone.
 """
 
 from __future__ import annotations
@@ -24,6 +25,24 @@ SLSA_VERSION: Final = "1.2"
 DECISION_EXTENSION: Final = "https://pratique.dev/decision"
 BUILD_LEVEL_UNEVALUATED: Final = "SLSA_BUILD_LEVEL_UNEVALUATED"
 POLICY_PASSED: Final = "PRATIQUE_POLICY_PASSED"
+_JUDGED: Final = frozenset(
+    {
+        "provenance.builder",
+        "provenance.hermetic",
+        "provenance.inputs-pinned",
+        "provenance.isolated",
+        "provenance.source",
+        "provenance.source-clean",
+    }
+)
+"""Rules that must have looked at the provenance before any level is stated."""
+
+_HELD: Final = frozenset({"provenance.builder", "provenance.inputs-pinned", "provenance.source"})
+"""Those of them that must have succeeded: level 1 is about who built, from what. A warning is not enough."""
+
+_ISOLATION: Final = "slsa.level"
+"""What looks, for level 3, at the isolation and the keys that a build records (slsa.rego)."""
+
 _NO_NAME = re.compile(r"[^A-Z0-9]+")
 
 
@@ -75,16 +94,23 @@ def verified_levels(decision: Decision) -> list[str]:
     """Give the level that a decision has earned."""
     if not decision.allowed:
         return ["FAILED"]
+    level = _earned(decision)
+    return [f"SLSA_BUILD_LEVEL_{level}" if level else BUILD_LEVEL_UNEVALUATED]
+
+
+def _earned(decision: Decision) -> int:
+    """Give the build level, 0 to 3, that the provenance reaches and the rules bear out."""
+    found: dict[str, set[Status]] = {}
+    for result in decision.results:
+        found.setdefault(result.code, set()).add(result.status)
     stood = any(item.predicate_type == PROVENANCE for item in decision.inputs)
-    # Provenance stood, so what is skipped is a rule that the policy asks nothing of.
-    checks = [
-        result
-        for result in decision.results
-        if result.code.startswith("provenance.") and result.status is not Status.SKIPPED
-    ]
-    sound = bool(checks) and all(result.status in {Status.SUCCESS, Status.WARNING} for result in checks)
-    earned = stood and sound and decision.build_level > 0
-    return [f"SLSA_BUILD_LEVEL_{decision.build_level}" if earned else BUILD_LEVEL_UNEVALUATED]
+    about = {code: statuses for code, statuses in found.items() if code.startswith("provenance.")}
+    failed = any(statuses & {Status.VIOLATION, Status.ERROR, Status.WAIVED} for statuses in about.values())
+    unjudged = any(Status.SKIPPED in about.get(code, {Status.SKIPPED}) for code in _JUDGED)
+    held = all(about.get(code) == {Status.SUCCESS} for code in _HELD)
+    if not stood or failed or unjudged or not held:
+        return 0
+    return decision.build_level if found.get(_ISOLATION) == {Status.SUCCESS} else min(decision.build_level, 2)
 
 
 def verified_properties(decision: Decision) -> list[str]:

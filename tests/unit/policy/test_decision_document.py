@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import msgspec
 import policy_scenario as s
 import pytest
 import waiver_scenario as w
@@ -160,16 +161,83 @@ def test_an_svr_names_no_code_that_warns() -> None:
     assert "PRATIQUE_PROVENANCE_ISOLATED" not in predicate("svr", warned)["properties"]
 
 
+VOUCH = {
+    "builder": "spiffe://{trust_domain}/builder",
+    "signers": ["spiffe://{trust_domain}/builder"],
+    "level": 3,
+    "reason": "a test",
+}
+
+
 def test_a_vouched_builder_shows_in_the_vsa() -> None:
-    vouch = {
-        "builder": "spiffe://{trust_domain}/builder",
-        "signers": ["spiffe://{trust_domain}/builder"],
-        "level": 3,
-        "reason": "a test",
-    }
-    assert predicate("vsa", decide(vouch=[vouch]))["verifiedLevels"] == ["SLSA_BUILD_LEVEL_3"]
+    assert predicate("vsa", decide(vouch=[VOUCH]))["verifiedLevels"] == ["SLSA_BUILD_LEVEL_3"]
     assert predicate("vsa", decide())["verifiedLevels"] == ["SLSA_BUILD_LEVEL_1"]
-    assert predicate("vsa", decide(FINDING, vouch=[vouch]))["verifiedLevels"] == ["FAILED"]
+    assert predicate("vsa", decide(FINDING, vouch=[VOUCH]))["verifiedLevels"] == ["FAILED"]
+
+
+LOOKED_AT = [
+    "provenance.builder",
+    "provenance.hermetic",
+    "provenance.inputs-pinned",
+    "provenance.isolated",
+    "provenance.source",
+    "provenance.source-clean",
+]
+
+
+def levels(decision: Decision) -> list[str]:
+    assert decision.allowed
+    stated: list[str] = predicate("vsa", decision)["verifiedLevels"]
+    listed = predicate("svr", decision)["properties"]
+    in_svr = [name for name in listed if name.startswith("SLSA_BUILD_LEVEL_")]
+    assert in_svr == [level for level in stated if level != "SLSA_BUILD_LEVEL_UNEVALUATED"]
+    return stated
+
+
+@pytest.mark.parametrize("code", LOOKED_AT)
+@pytest.mark.parametrize("vouch", [[], [VOUCH]], ids=["own builder", "vouched"])
+def test_no_level_is_stated_where_a_rule_about_the_build_is_off(code: str, vouch: list[Any]) -> None:
+    bundle = shipped_bundle(data={"levels": {code: "off"}}, requirements={"vouch": vouch})
+    found = evaluate(s.gate_input(), bundle, s.FixedEngine()).decision
+    assert levels(found) == ["SLSA_BUILD_LEVEL_UNEVALUATED"]
+
+
+@pytest.mark.parametrize("code", LOOKED_AT)
+def test_no_level_is_stated_where_a_rule_about_the_build_has_no_result(code: str) -> None:
+    whole = decide(vouch=[VOUCH])
+    without = tuple(result for result in whole.results if result.code != code)
+    assert levels(msgspec.structs.replace(whole, results=without)) == ["SLSA_BUILD_LEVEL_UNEVALUATED"]
+
+
+def test_no_level_is_stated_where_the_policy_has_no_rules_about_the_build() -> None:
+    whole = decide(vouch=[VOUCH])
+    other = tuple(result for result in whole.results if not result.code.startswith("provenance."))
+    assert levels(msgspec.structs.replace(whole, results=other)) == ["SLSA_BUILD_LEVEL_UNEVALUATED"]
+
+
+@pytest.mark.parametrize(
+    ("code", "level"),
+    [
+        ("provenance.builder", "UNEVALUATED"),
+        ("provenance.hermetic", "3"),
+        ("provenance.inputs-pinned", "UNEVALUATED"),
+        ("provenance.isolated", "3"),
+        ("provenance.source", "UNEVALUATED"),
+        ("provenance.source-clean", "3"),
+        ("slsa.level", "2"),
+    ],
+)
+def test_a_warning_lowers_the_level_that_rests_on_the_rule(code: str, level: str) -> None:
+    bundle = shipped_bundle(data={"levels": {code: "warn"}}, requirements={"vouch": [VOUCH]})
+    engine = s.FixedEngine({"code": code, "msg": "not so", "term": [], "evidence": []})
+    found = evaluate(s.gate_input(), bundle, engine).decision
+    assert found.with_status(Status.WARNING)
+    assert levels(found) == [f"SLSA_BUILD_LEVEL_{level}"]
+
+
+def test_level_3_is_not_stated_where_nobody_looked_at_the_isolation() -> None:
+    bundle = shipped_bundle(data={"levels": {"slsa.level": "off"}}, requirements={"vouch": [VOUCH]})
+    assert levels(evaluate(s.gate_input(), bundle, s.FixedEngine()).decision) == ["SLSA_BUILD_LEVEL_2"]
 
 
 def test_every_format_writes_every_decision() -> None:
