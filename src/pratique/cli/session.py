@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
 
+ORGANISATION_VARIABLE: Final = "PRATIQUE_ORGANISATION_POLICY"
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
@@ -70,7 +72,9 @@ class Session:
         from pratique.cli.secrets import ask_secret  # noqa: PLC0415 - only verbs that work pay for it
         from pratique.flow.workspace import Workspace  # noqa: PLC0415 - pulls in cryptography
 
-        return Workspace.open(self.home, progress=self.progress, ask=ask_secret)
+        named = os.environ.get(ORGANISATION_VARIABLE)
+        organisation = Path(named) if named else None
+        return Workspace.open(self.home, progress=self.progress, ask=ask_secret, organisation=organisation)
 
     def open(self) -> tuple[Workspace, Project]:
         """Load the project, then open the state directory: what is wrong with the project is said first.

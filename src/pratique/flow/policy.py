@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -26,8 +24,6 @@ if TYPE_CHECKING:
     from pratique.flow.workspace import Workspace
     from pratique.policy.engine.port import Engine
 
-
-ORGANISATION_VARIABLE: Final = "PRATIQUE_ORGANISATION_POLICY"
 ORGANISATION_FILE: Final = "organisation.toml"
 
 
@@ -51,14 +47,14 @@ def policy_of(workspace: Workspace, project: Project) -> PolicyBundle:
 def organisations_of(workspace: Workspace, project: Project) -> tuple[Organisation, ...]:
     """Load the organisations' policies that hold for a project; all of them hold.
 
-    One may be set for everybody on the machine (`PRATIQUE_ORGANISATION_POLICY`), one in the state directory
-    (`organisation.toml`), one by the project itself.
+    One may be set for all work (`Workspace.organisation`), one in the state directory (`organisation.toml`),
+    one by the project itself.
 
     Raises:
         ConfigError: one is missing, though it is named, or does not hold up.
     """
     own = project.config.policy.organisation
-    named = [Path(text) for text in (os.environ.get(ORGANISATION_VARIABLE),) if text]
+    named = [workspace.organisation] if workspace.organisation else []
     named += [path for path in (workspace.home / ORGANISATION_FILE,) if path.exists()]
     named += [project.path(own)] if own else []
     found = {path.resolve(): parse_organisation(read_file(path), what=str(path)) for path in named}

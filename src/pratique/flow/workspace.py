@@ -41,9 +41,18 @@ class Workspace:
         journal: the log over the evidence.
         clock: the time.
         progress: who is told how the work goes.
+        organisation: file of the policy that somebody set for all work here, if anybody did.
     """
 
-    def __init__(self, home: Path, authority: Authority, *, clock: Clock, progress: Progress) -> None:
+    def __init__(
+        self,
+        home: Path,
+        authority: Authority,
+        *,
+        clock: Clock,
+        progress: Progress,
+        organisation: Path | None = None,
+    ) -> None:
         self.home = home
         self.authority = authority
         storage = storage_of(home)
@@ -58,6 +67,7 @@ class Workspace:
         )
         self.clock = clock
         self.progress = progress
+        self.organisation = organisation
         self._verified: dict[Digest, Verified] = {}
 
     @classmethod
@@ -68,6 +78,7 @@ class Workspace:
         clock: Clock = system_clock,
         progress: Progress | None = None,
         ask: AskSecret = nobody_to_ask,
+        organisation: Path | None = None,
     ) -> Workspace:
         """Open a state directory; a journal that a killed run left behind is completed first.
 
@@ -76,6 +87,7 @@ class Workspace:
             clock: the time.
             progress: who is told how the work goes.
             ask: gives PINs and passphrases, where the authority's keys need some.
+            organisation: see `Workspace`.
 
         Raises:
             ConfigError: no trust root there; the hint makes one.
@@ -88,7 +100,7 @@ class Workspace:
                 f"{home} cannot be written to",
                 hint="a journal completes what a killed run left before it is read: work on a writable copy",
             )
-        return cls(home, authority, clock=clock, progress=progress or Silent())
+        return cls(home, authority, clock=clock, progress=progress or Silent(), organisation=organisation)
 
     @property
     def root(self) -> TrustedRoot:

@@ -12,7 +12,7 @@ from pratique.flow.artifact import Artifact
 from pratique.flow.config import Project, parse_config
 from pratique.flow.consent import propose
 from pratique.flow.gate import gate, load_decision
-from pratique.flow.policy import ORGANISATION_FILE, ORGANISATION_VARIABLE, organisations_of, policy_of
+from pratique.flow.policy import ORGANISATION_FILE, organisations_of, policy_of
 from pratique.model.digest import sha256_bytes
 
 if TYPE_CHECKING:
@@ -39,26 +39,22 @@ def names(state: State, **policy: Any) -> list[str]:
     return [item.name for item in organisations_of(state.workspace, project(state, **policy))]
 
 
-def test_an_organisation_is_set_by_the_machine_the_state_directory_or_the_project(
-    state: State, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_organisation_is_set_by_the_machine_the_state_directory_or_the_project(state: State) -> None:
     assert names(state) == []
     (state.folder / "ours.toml").write_bytes(ACME)
     assert names(state, organisation="ours.toml") == ["acme"]
     (state.workspace.home / ORGANISATION_FILE).write_bytes(ACME.replace(b"acme", b"home"))
     assert names(state, organisation="ours.toml") == ["home", "acme"]
     (state.folder / "machine.toml").write_bytes(ACME.replace(b"acme", b"machine"))
-    monkeypatch.setenv(ORGANISATION_VARIABLE, str(state.folder / "machine.toml"))
+    state.workspace.organisation = state.folder / "machine.toml"
     assert names(state) == ["machine", "home"]
     assert policy_of(state.workspace, project(state)).requirements.require["sbom"].threshold == 2
 
 
-def test_an_organisation_that_is_named_and_not_there_is_an_error(
-    state: State, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_organisation_that_is_named_and_not_there_is_an_error(state: State) -> None:
     with pytest.raises(ConfigError, match=r"absent\.toml: cannot be read"):
         policy_of(state.workspace, project(state, organisation="absent.toml"))
-    monkeypatch.setenv(ORGANISATION_VARIABLE, str(state.folder / "gone.toml"))
+    state.workspace.organisation = state.folder / "gone.toml"
     with pytest.raises(ConfigError, match=r"gone\.toml: cannot be read"):
         policy_of(state.workspace, project(state))
 

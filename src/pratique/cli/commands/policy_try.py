@@ -47,6 +47,7 @@ def evaluate(
 
     POLICY is a folder, a bundle file, sha256:<hex>, shipped:PROFILE, or `current`, the one in force. Without
     --input and --artifact the newest build's newest decision is tried again.
+    Exit code 1 where it is denied by a policy that enforces.
     """
     from pratique.cli.commands.policy import parse_data, surroundings  # noqa: PLC0415 - that module imports this one
     from pratique.flow import policy_try  # noqa: PLC0415 - pulls in cryptography
@@ -84,7 +85,7 @@ def evaluate(
             click.echo(f"  {result.status.value:<9} {result.code}{text}")
 
     session.emit(parse_json_object(gated.decision.encode(), what="decision"), human)
-    return ExitCode.PASSED if gated.decision.allowed else ExitCode.REFUSED
+    return ExitCode.REFUSED if gated.decision.stops else ExitCode.PASSED
 
 
 @click.command("diff")
