@@ -55,9 +55,8 @@ def scan(workspace: Workspace, project: Project, artifact: Artifact) -> Scanned:
         scanned = _reuse(workspace, artifact, database)
         outcome = Outcome.REUSED if scanned else Outcome.DONE
         scanned = scanned or _scan(workspace, project, artifact, path, database)
-    found = (
-        f"{len(scanned.vulnerabilities)} vulnerabilities" if scanned.vulnerabilities else "none vulnerable"
-    )
+    number = len(scanned.vulnerabilities)
+    found = f"{number} vulnerabilit{'y' if number == 1 else 'ies'}" if number else "none vulnerable"
     unknown = f", {len(scanned.unknown)} unknown" if scanned.unknown else ""
     count = f"{scanned.components} component{'s' if scanned.components != 1 else ''}"
     workspace.progress.end(outcome, f"{count}, {found}{unknown}")
@@ -86,7 +85,7 @@ def _scan(
     workspace: Workspace, project: Project, artifact: Artifact, path: Path, database: Database
 ) -> Scanned:
     started = workspace.clock()
-    found = catalog(path)
+    found = catalog(path, hashes=_locked(workspace, artifact))
     report = match(
         found.components,
         database,
@@ -107,6 +106,18 @@ def _scan(
     bill_evidence = workspace.record("scanner", predicate.SBOM, bill, subject)
     vulns_evidence = workspace.record("scanner", predicate.VULNS, vulns, subject)
     return _summary(bill_evidence.digest, bill, vulns_evidence.digest, vulns)
+
+
+def _locked(workspace: Workspace, artifact: Artifact) -> dict[str, tuple[str, ...]]:
+    """Give the SHA-256 of what was built in, by purl: as our own builder found it locked, or nothing."""
+    provenance = newest(workspace, predicate.PROVENANCE, "builder", lambda _: True, artifact.digest)
+    if provenance is None:
+        return {}
+    found: dict[str, set[str]] = {}
+    for entry in provenance.statement.predicate["buildDefinition"]["resolvedDependencies"]:
+        if entry["annotations"]["kind"] == "dependency":
+            found.setdefault(entry["uri"], set()).add(entry["digest"]["sha256"])
+    return {purl: tuple(sorted(digests)) for purl, digests in found.items()}
 
 
 def _summary(sbom_digest: Digest, bill: Predicate, vulns_digest: Digest, vulns: Predicate) -> Scanned:

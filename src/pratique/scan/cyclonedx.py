@@ -38,7 +38,8 @@ def sbom(
     Args:
         catalog: what was found in it.
         name: the artifact's file name.
-        own: the component that the artifact is the distribution of, where it is one's.
+        own: the component that the artifact is the distribution of, where it is one's; the artifact's digest
+            is a hash of it.
         digest: its digest, which also determines the serial number.
         created: time to state; the same time every run for a reproducible document.
         kind: CycloneDX component type of the artifact: `application`, `library`, `container`, …
@@ -74,7 +75,10 @@ def sbom(
                 for member in catalog.uninspected
             ],
         },
-        "components": [_component(component) for component in catalog.components],
+        "components": [
+            _component(component, (digest.hex,) if own and component.purl == own.purl else component.hashes)
+            for component in catalog.components
+        ],
         "dependencies": _dependencies(catalog),
         # What is not Python metadata (linked libraries, assets) is beyond this catalogue, so the list of
         # parts never claims to be complete; the edges may.
@@ -95,7 +99,7 @@ def purls(document: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def _component(component: Component) -> dict[str, Any]:
+def _component(component: Component, hashes: tuple[str, ...]) -> dict[str, Any]:
     written: dict[str, Any] = {
         "type": "library",
         "bom-ref": component.purl,
@@ -114,10 +118,10 @@ def _component(component: Component) -> dict[str, Any]:
             else []
         ),
     }
-    if component.hashes:
+    if hashes:
         written["hashes"] = [
             {"alg": HASH_OF_LENGTH[len(hex_digest)], "content": hex_digest}
-            for hex_digest in component.hashes
+            for hex_digest in hashes
             if len(hex_digest) in HASH_OF_LENGTH
         ]
     if component.licence:

@@ -113,3 +113,18 @@ def test_the_artifacts_own_component_is_named_as_what_the_document_describes() -
         Catalog(components=(own,)), name="a-1.tar", own=own, digest=sha256_bytes(b""), created=DAY
     )["metadata"]["component"]
     assert (described["purl"], described["version"]) == ("pkg:pypi/a@1", "1")
+
+
+def test_the_artifacts_digest_is_the_hash_of_its_own_component_alone() -> None:
+    own, other = component("a", hashes=("cd" * 32,)), component("b", hashes=("ef" * 32,))
+    digest = sha256_bytes(b"")
+    written = sbom(Catalog(components=(own, other)), name="a-1.tar", own=own, digest=digest, created=DAY)
+    assert [item["hashes"] for item in written["components"]] == [
+        [{"alg": "SHA-256", "content": digest.hex}],
+        [{"alg": "SHA-256", "content": "ef" * 32}],
+    ]
+    unowned = sbom(Catalog(components=(own, component("b"))), name="x.tar", digest=digest, created=DAY)
+    assert [item.get("hashes") for item in unowned["components"]] == [
+        [{"alg": "SHA-256", "content": "cd" * 32}],
+        None,
+    ]
