@@ -12,7 +12,6 @@ from pratique.flow.evidence import gather
 from pratique.model import predicate
 from pratique.model.digest import parse_digest_set, sha256_bytes
 from pratique.policy.decision import parse_decision
-from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import differences, replay
 from pratique.policy.vsa import DECISION_EXTENSION
 from pratique.report.assemble import build_chain, fact_of
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from pratique.flow.artifact import Artifact
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
+    from pratique.policy.engine.port import Engine
     from pratique.trust.verify import Verified
 
 
@@ -104,14 +104,25 @@ def export_audit(
 
 
 class Audited(msgspec.Struct, frozen=True):
-    """A package that holds; `replayed` counts the decisions that came out the same when made again."""
+    """A package that holds, and whose decisions came out the same when made again.
+
+    Attributes:
+        result: see `AuditResult`.
+        engine: name and version of what made them again.
+        replayed: how many there were.
+        others: name and version of other engines that had made some of them.
+    """
 
     result: AuditResult
+    engine: str
     replayed: int
+    others: tuple[str, ...]
 
 
-def verify_audit(path: Path, fingerprint: Digest) -> Audited:
+def verify_audit(path: Path, fingerprint: Digest, engine: Engine) -> Audited:
     """Verify an audit package from the file and the root's fingerprint alone, and make its decisions again.
+
+    The engine is the auditor's: a decision has to come out the same whatever evaluated it first.
 
     Raises:
         EvidenceInvalidError: it proves nothing; the message names the step and the member.
@@ -120,16 +131,18 @@ def verify_audit(path: Path, fingerprint: Digest) -> Audited:
         result = verify_package(path, fingerprint)
     except EvidenceInvalidError as error:
         raise type(error)(f"{path}: {error.message}", hint=error.hint) from error
-    engine = RegorusEngine()
-    replayed = 0
+    mine, others, replayed = f"{engine.name} {engine.version}", set[str](), 0
     for artifact in result.artifacts:
         for item in artifact.decisions:
             recorded = parse_decision(item.decision)
             again = replay(item.input, item.policy, engine)
+            made_by = f"{recorded.engine.name} {recorded.engine.version}"
+            others |= {made_by} - {mine}
             if names := differences(recorded, again):
                 raise EvidenceInvalidError(
-                    f"decision {item.vsa.digest} comes out otherwise when made again: {', '.join(names)}",
+                    f"decision {item.vsa.digest}, made by {made_by}, comes out otherwise when made again by"
+                    f" {mine}: {', '.join(names)}",
                     hint="its policy and input are in the package; compare them with pratique explain",
                 )
             replayed += 1
-    return Audited(result, replayed)
+    return Audited(result, mine, replayed, tuple(sorted(others)))

@@ -84,12 +84,17 @@ def _configured(
     return shipped_bundle(profile, data=data, requirements=requirements, sources=sources)
 
 
-def engine_of(project: Project) -> Engine:
-    """Make the engine that evaluates a project's rules.
+def engine_of(project: Project | None) -> Engine:
+    """Make the engine that evaluates a project's rules; the default one where there is no project.
+
+    Whatever decides, or decides again, takes its engine from here. What reads which lines were reached
+    (tests, explanations) needs the default engine, and `verify_audit` the one that the auditor names.
 
     Raises:
         ConfigError: it needs a program that is not there.
     """
+    if project is None:
+        return engine_named("regorus")
     policy = project.config.policy
     return engine_named(policy.engine, opa=policy.opa)
 

@@ -9,7 +9,6 @@ import msgspec
 from pratique.errors import EvidenceInvalidError
 from pratique.flow.policy_history import past_decisions
 from pratique.flow.progress import Outcome
-from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.evidence import parse_input
 from pratique.policy.gate import evaluate
 from pratique.policy.suite.diff import Difference, compare_decisions
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
     from pratique.policy.bundle import PolicyBundle
+    from pratique.policy.engine.port import Engine
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,7 @@ def diff_history(
     workspace: Workspace,
     old: PolicyBundle,
     new: PolicyBundle,
+    engine: Engine,
     *,
     since: datetime | None,
     limit: int | None,
@@ -58,7 +59,6 @@ def diff_history(
     Raises:
         EvidenceInvalidError: the enrolments are damaged.
     """
-    engine = RegorusEngine()
     known: dict[Digest, Difference] = {}
     asked: list[Asked] = []
     workspace.progress.begin("diff", "past decisions, by both policies")

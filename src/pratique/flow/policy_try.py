@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pratique.flow.config import Project
     from pratique.flow.workspace import Workspace
     from pratique.policy.decision import Decision
+    from pratique.policy.engine.port import Engine
     from pratique.policy.explain.words import Explanation
 
 
@@ -86,10 +87,10 @@ def with_data(bundle: PolicyBundle, data: dict[str, Any]) -> PolicyBundle:
     return make_bundle(bundle.modules, table, requirements_table(bundle.requirements), bundle.sources)
 
 
-def try_policy(given: GateInput, bundle: PolicyBundle, *, at: datetime | None) -> Gated:
+def try_policy(given: GateInput, bundle: PolicyBundle, engine: Engine, *, at: datetime | None) -> Gated:
     """Decide, at another time if one is given, and record nothing."""
     when = given if at is None else msgspec.structs.replace(given, effective_time=at)
-    return evaluate(when, bundle, RegorusEngine())
+    return evaluate(when, bundle, engine)
 
 
 def trial_explained(gated: Gated, bundle: PolicyBundle) -> Explanation:

@@ -13,6 +13,7 @@ from pratique.flow.attest import attest, examine, make_claim
 from pratique.flow.evidence import gather, newest
 from pratique.model import predicate
 from pratique.model.digest import sha256_bytes
+from pratique.policy.engine.regorus import RegorusEngine
 from pratique.trust.statement import Subject
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def test_what_a_stranger_signed_breaks_nothing(state: State, tmp_path: Path, kin
     assert written.evidence >= 1
     exported = export_audit(state.workspace, [APP], tmp_path / "app.audit")
     assert evidence in exported.left_out
-    verify_audit(tmp_path / "app.audit", state.workspace.root.fingerprint)
+    verify_audit(tmp_path / "app.audit", state.workspace.root.fingerprint, RegorusEngine())
 
 
 def test_a_report_of_nothing_is_refused(state: State, tmp_path: Path) -> None:
@@ -129,4 +130,4 @@ def test_an_error_names_the_file_that_was_looked_at(state: State, tmp_path: Path
         examine(state.workspace, b"garbage", what="some/file")
     (tmp_path / "garbage").write_bytes(b"x" * 600)
     with pytest.raises(EvidenceInvalidError, match=r"garbage: audit package: step"):
-        verify_audit(tmp_path / "garbage", ARTIFACT)
+        verify_audit(tmp_path / "garbage", ARTIFACT, RegorusEngine())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,6 +11,9 @@ from pratique.cli.render import verdict
 from pratique.cli.session import Session, given_digest, session_options
 from pratique.errors import ExitCode
 from pratique.model.clock import format_time
+
+if TYPE_CHECKING:
+    from pratique.policy.engine.choose import EngineName
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -67,16 +71,27 @@ def export(session: Session, *, artifacts: tuple[str, ...], output: Path, with_a
     metavar="DIGEST",
     help="The trust root's fingerprint, as its owner gave it.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["regorus", "opa", "both"]),
+    default="regorus",
+    show_default=True,
+    help="What makes the decisions again.",
+)
+@click.option(
+    "--opa", default="opa", metavar="PROGRAM", show_default=True, help="OPA, where it is asked for."
+)
 @session_options
-def verify(session: Session, *, file: Path, fingerprint: str) -> int:
+def verify(session: Session, *, file: Path, fingerprint: str, engine: EngineName, opa: str) -> int:
     """Verify an audit package: from FILE and the trust root's fingerprint alone.
 
     Needs no state directory and no network. Recomputes the log, verifies every piece of evidence and every
-    reference, and makes every decision again. Any changed byte is refused.
+    reference, and makes every decision again, whatever engine made it first. Any changed byte is refused.
     """
     from pratique.flow.account import verify_audit  # noqa: PLC0415 - pulls in everything
+    from pratique.policy.engine.choose import engine_named  # noqa: PLC0415
 
-    audited = verify_audit(file, given_digest(fingerprint))
+    audited = verify_audit(file, given_digest(fingerprint), engine_named(engine, opa=opa))
     result = audited.result
     chains = [item.chain for item in result.artifacts]
     body = {
@@ -84,6 +99,8 @@ def verify(session: Session, *, file: Path, fingerprint: str) -> int:
         "logEntries": result.log_size,
         "evidence": result.counts,
         "decisionsReplayed": audited.replayed,
+        "engine": audited.engine,
+        "otherEngines": list(audited.others),
         "sealedBy": str(result.seal.signer),
         "sealedAt": format_time(result.seal.signed_at),
         "artifacts": [
@@ -104,6 +121,8 @@ def verify(session: Session, *, file: Path, fingerprint: str) -> int:
         counted = ", ".join(f"{count} {kind}" for kind, count in sorted(result.counts.items()))
         click.echo(f"  evidence   {counted}")
         click.echo(f"  decisions  {audited.replayed} made again, each with the same result")
+        if audited.others:
+            click.echo(f"  note       made by {', '.join(audited.others)}; made again by {audited.engine}")
         click.echo(f"  sealed     {format_time(result.seal.signed_at)} by {result.seal.signer}")
         for chain in chains:
             states = ", ".join(f"{state.phase} in {state.environment}" for state in chain.environments)

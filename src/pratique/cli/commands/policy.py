@@ -77,18 +77,18 @@ def check(session: Session, *, policy: str, profile: str | None, sarif: Path | N
 
     Gives all problems at once, each with its file and line. Exit code 2 where one of them is an error.
     """
-    from pratique.flow.policy_source import policy_meant  # noqa: PLC0415 - pulls in cryptography
-    from pratique.policy.engine.regorus import RegorusEngine  # noqa: PLC0415
+    from pratique.flow.policy import engine_of  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.policy_source import policy_meant  # noqa: PLC0415
     from pratique.policy.suite.check import check_bundle, check_source  # noqa: PLC0415
 
     around = surroundings(session)
-    path = Path(policy)
+    path, engine = Path(policy), engine_of(around.project)
     if path.is_dir():
         found = check_source(
-            path, RegorusEngine(), profile=profile or around.profile, trust_domain=around.trust_domain
+            path, engine, profile=profile or around.profile, trust_domain=around.trust_domain
         )
     else:
-        found = check_bundle(policy_meant(policy, around), RegorusEngine())
+        found = check_bundle(policy_meant(policy, around), engine)
     if sarif is not None:
         from pratique.policy.suite.sarif import encode_problems  # noqa: PLC0415 - who does not ask does not pay
         from pratique.store.atomic import write_atomic  # noqa: PLC0415
@@ -153,7 +153,8 @@ def test(
 ) -> int:
     """Run the tests in SOURCE: rules named test_… in *_test.rego, and CODE.pass.json, CODE.deny.json.
 
-    Exit code 1 where one fails or the coverage is too low, 3 where one could not be run.
+    They run on the default engine, whatever the project's is: the coverage is of its lines. Exit code 1 where
+    one fails or the coverage is too low, 3 where one could not be run.
     """
     import re  # noqa: PLC0415 - as the rest
     import time  # noqa: PLC0415

@@ -50,16 +50,18 @@ def bundle(
     """
     from pratique.cli.commands.policy import surroundings  # noqa: PLC0415 - that module imports this one
     from pratique.errors import ConfigError  # noqa: PLC0415
+    from pratique.flow.policy import engine_of  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.policy_publish import make_release  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.policy_source import policy_meant  # noqa: PLC0415
-    from pratique.policy.engine.regorus import RegorusEngine  # noqa: PLC0415
     from pratique.policy.suite.check import check_bundle  # noqa: PLC0415
     from pratique.store.atomic import write_atomic  # noqa: PLC0415
 
     end = expires.replace(tzinfo=UTC, hour=23, minute=59, second=59)
     workspace = session.workspace()
-    policy = policy_meant(source, surroundings(session), profile=profile)
-    wrong = [problem for problem in check_bundle(policy, RegorusEngine()) if problem.level == "error"]
+    around = surroundings(session)
+    policy = policy_meant(source, around, profile=profile)
+    found = check_bundle(policy, engine_of(around.project))
+    wrong = [problem for problem in found if problem.level == "error"]
     if wrong:
         raise ConfigError(str(wrong[0]), hint=f"see all that is wrong: pratique policy check {source}")
     made = make_release(

@@ -51,6 +51,7 @@ def evaluate(
     """
     from pratique.cli.commands.policy import parse_data, surroundings  # noqa: PLC0415 - that module imports this one
     from pratique.flow import policy_try  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.policy import engine_of  # noqa: PLC0415
     from pratique.flow.policy_source import policy_meant  # noqa: PLC0415
     from pratique.model.clock import parse_time  # noqa: PLC0415
     from pratique.model.strict_json import parse_json_object  # noqa: PLC0415
@@ -68,7 +69,7 @@ def evaluate(
         decision = policy_try.decision_meant(around.workspace, around.project, artifact)
         given = policy_try.input_of(around.workspace, decision)
     bundle = policy_try.with_data(policy_meant(policy, around), parse_data(settings))
-    gated = policy_try.try_policy(given, bundle, at=parse_time(at) if at else None)
+    gated = policy_try.try_policy(given, bundle, engine_of(around.project), at=parse_time(at) if at else None)
     if save is not None:
         write_atomic(save, policy_try.input_text(given), mode=0o644)
 
@@ -105,7 +106,8 @@ def diff(session: Session, *, old: str, new: str, since: datetime | None, limit:
     Exit code 1 where a decision differs, 3 where none does and one could not be compared.
     """
     from pratique.cli.commands.policy import surroundings  # noqa: PLC0415 - that module imports this one
-    from pratique.flow.policy_diff import diff_history  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.policy import engine_of  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.policy_diff import diff_history  # noqa: PLC0415
     from pratique.flow.policy_source import policy_meant  # noqa: PLC0415
     from pratique.policy.suite.diff import compare_policies  # noqa: PLC0415
 
@@ -115,7 +117,8 @@ def diff(session: Session, *, old: str, new: str, since: datetime | None, limit:
     asked: list[Asked] = []
     if around.workspace is not None:
         start = since.replace(tzinfo=UTC) if since else None
-        asked = diff_history(around.workspace, before, after, since=start, limit=limit)
+        engine = engine_of(around.project)
+        asked = diff_history(around.workspace, before, after, engine, since=start, limit=limit)
 
     def human() -> None:
         click.echo(f"policy   {old} {before.digest.short} → {new} {after.digest.short}")
