@@ -12,15 +12,14 @@ from pratique.errors import PratiqueError
 from pratique.journal.writer import BareEntry, Recorded, admit
 from pratique.server.audit import Audit, IssuedCertificate, Report
 from pratique.server.http import CallRefusedError, Code
+from pratique.trust.bundle import Signed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pratique.trust.bundle import Signed
-
 MAX_BATCH: Final = 256
 log = logging.getLogger("pratique.server")
-Item = BareEntry | IssuedCertificate
+Item = BareEntry | Signed | IssuedCertificate
 _Waiting = tuple[Item, "Future[Recorded]"]
 
 
@@ -66,7 +65,7 @@ class Committer:
             CallRefusedError: too much is waiting, or the server stops.
             PratiqueError: the journal failed; the entry may still turn up in the log.
         """
-        if isinstance(item, BareEntry):
+        if not isinstance(item, IssuedCertificate):
             admit(item)
         future: Future[Recorded] = Future()
         with self._door:
@@ -106,7 +105,7 @@ class Committer:
     def _commit_batch(self, batch: Sequence[_Waiting], *, audit: bool) -> None:
         """Commit a batch; a record that is made for certificates anyway takes along what was noted."""
         certificates = [item for item, _ in batch if isinstance(item, IssuedCertificate)]
-        entries = [item for item, _ in batch if isinstance(item, BareEntry)]
+        entries = [item for item, _ in batch if not isinstance(item, IssuedCertificate)]
         report = self._audit.take() if audit or certificates else Report((), 0, {})
         if audit or certificates:
             self._due = self._now() + self._audit_seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pratique.server import fulcio, rekor, timestamp, tufrepo
+from pratique.server import evidence, fulcio, rekor, timestamp, tufrepo
 from pratique.server.http import Call, Reply, Route, json_reply
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ def all_routes(service: Service) -> list[Route]:
 
     return [
         Route("GET", "/healthz", healthy),
+        *evidence.routes(service),
         *fulcio.routes(service),
         *rekor.routes(service),
         *timestamp.routes(service),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import ssl
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -85,6 +86,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         """
         with serve(home, config) as server:
             server.url = server.url.replace("127.0.0.1", "localhost")
+            server.context = ssl.create_default_context(cafile=str(ca))
             start = root.tlogs[0].valid_for.start
             signing = encode_signing_config(server.url, start, "test", [issuer.url])
             trust = {
@@ -134,8 +136,12 @@ def test_pratique_verifies_what_sigstore_python_attested(site: Site) -> None:
         "https://slsa.dev/provenance/v1", "--bundle", "attest.json", "artifact",
     )  # fmt: skip
     assert signed.returncode == 0, signed.stderr
-    verified = verify_bundle((site.folder / "attest.json").read_bytes(), site.root)
+    bundle = (site.folder / "attest.json").read_bytes()
+    verified = verify_bundle(bundle, site.root)
     assert (verified.signer.subject, verified.signer.issuer) == ("ada@example.org", site.issuer.url)
+    answer = site.server.request("POST", "/pratique/v1/evidence", bundle)
+    assert answer.status == 201, answer.body
+    assert json.loads(answer.body)["logIndex"] > verified.log_index
 
 
 SIGN_JS = """
