@@ -12,12 +12,14 @@ from pratique.flow.evidence import Gathered, for_policy, gather, newest
 from pratique.flow.policy import engine_of, organisations_of, policy_notice, policy_of
 from pratique.flow.progress import Outcome
 from pratique.flow.waivers import with_waivers
+from pratique.flow.witness import cosignatures
 from pratique.model import predicate
 from pratique.model.digest import Digest, parse_digest_set
 from pratique.policy.decision import Decision, Status, parse_decision
 from pratique.policy.evidence import GateInput
 from pratique.policy.gate import Gated, differences, evaluate
 from pratique.policy.vsa import DECISION_EXTENSION, Verifier, vsa_predicate
+from pratique.policy.witnessed import Cosigned
 from pratique.trust.statement import Subject
 
 if TYPE_CHECKING:
@@ -136,7 +138,21 @@ def _gate_input(
         # An approval by a stranger, or one whose key was revoked, is not for policy to know: else anybody
         # could change the decision, and so void everybody's approvals.
         rejected=tuple(item for item in gathered.rejected if item.predicate_type in claims),
+        cosigned=_cosigned(workspace, policy),
     )
+
+
+def _cosigned(workspace: Workspace, policy: PolicyBundle) -> tuple[Cosigned, ...]:
+    """Give the largest tree that each witness cosigned whom the policy names; all of it is verified."""
+    rule = policy.requirements.witnesses
+    if rule is None:
+        return ()
+    sizes: dict[str, int] = {}
+    for item in cosignatures(workspace).held():
+        witness = str(item.witness)
+        if witness in rule.keys:
+            sizes[witness] = max(sizes.get(witness, 0), item.size)
+    return tuple(Cosigned(witness=witness, size=size) for witness, size in sorted(sizes.items()))
 
 
 def _changed_since(workspace: Workspace, project: Project, artifact: Artifact, gathered: Gathered) -> str:

@@ -18,6 +18,7 @@ from pratique.model.digest import Digest, parse_digest
 from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.policy.mode import OrganisationUsed  # noqa: TC001 - as above
 from pratique.policy.waivers.person import Person, PersonWire, parse_person, person_document
+from pratique.policy.witnessed import Cosigned  # noqa: TC001 - as above
 from pratique.trust.identity import Identity
 
 INPUT_SCHEMA: Final = "https://pratique.dev/policy-input/v2"
@@ -80,6 +81,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
         effective_time: the moment at which freshness is judged; there is no other clock.
         people: whose the keys are that signed evidence; one entry a key.
         organisations: whose policies the policy bundle was held to.
+        cosigned: how much of the log each witness cosigned that the policy names; one entry a witness.
     """
 
     subject: Digest
@@ -89,6 +91,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
     rejected: tuple[Rejected, ...] = ()
     people: tuple[Person, ...] = ()
     organisations: tuple[OrganisationUsed, ...] = ()
+    cosigned: tuple[Cosigned, ...] = ()
 
     def encode(self) -> bytes:
         """Write the input document; the order evidence came in leaves no trace in it.
@@ -115,6 +118,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
                 "rejected": [_rejected_document(rejected[key]) for key in sorted(rejected)],
                 "people": known,
                 "organisations": msgspec.to_builtins(self.organisations),
+                "cosigned": msgspec.to_builtins(sorted(set(self.cosigned))),
             }
         )
 
@@ -155,6 +159,7 @@ def read_input(data: bytes) -> GateInput:
         ),
         people=tuple(parse_person(item) for item in wire.people),
         organisations=tuple(wire.organisations),
+        cosigned=tuple(wire.cosigned),
     )
 
 
@@ -186,6 +191,7 @@ class _InputWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rejected: list[_RejectedWire]
     people: list[PersonWire]
     organisations: list[OrganisationUsed]
+    cosigned: list[Cosigned]
 
 
 def _evidence_document(item: Evidence) -> dict[str, Any]:

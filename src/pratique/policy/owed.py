@@ -40,7 +40,7 @@ class Owed(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[Digest, ...]
 
 
-class Witnesses(msgspec.Struct, frozen=True, kw_only=True):
+class Circumstances(msgspec.Struct, frozen=True, kw_only=True):
     """What a requirement's judgement needs besides the evidence itself.
 
     Attributes:
@@ -60,7 +60,7 @@ def missing(
     label: str,
     requirement: Requirement,
     standing: Sequence[Evidence],
-    witnesses: Witnesses,
+    circumstances: Circumstances,
     requirements: Requirements,
 ) -> Owed | None:
     """Say what a requirement lacks, or nothing; `standing` holds one statement per identity."""
@@ -80,7 +80,7 @@ def missing(
     uncounted: list[tuple[Evidence, str]] = []
     voices: dict[object, str] = {}
     for item in standing:
-        voice, reason = _voice(item, requirement, witnesses)
+        voice, reason = _voice(item, requirement, circumstances)
         if reason:
             uncounted.append((item, f"{short} evidence {item.digest.short} {reason}"))
         else:
@@ -94,7 +94,7 @@ def missing(
             f"{short} evidence of {requirement.threshold} distinct {_COUNTED[requirement.distinct]}"
             f" is required; {_listing(voices.values()) or 'nobody'} signed ({roles} may)"
         )
-    refused = [entry for entry in witnesses.set_aside if short_name(entry[0].predicate_type) == short]
+    refused = [entry for entry in circumstances.set_aside if short_name(entry[0].predicate_type) == short]
     instead = [*uncounted, *refused]
     return Owed(
         label=label,
@@ -104,9 +104,9 @@ def missing(
     )
 
 
-def _voice(item: Evidence, requirement: Requirement, witnesses: Witnesses) -> tuple[object, str]:
+def _voice(item: Evidence, requirement: Requirement, circumstances: Circumstances) -> tuple[object, str]:
     """Give whom a statement counts for, or say why it counts for nobody."""
-    if reason := _uncounted(item, requirement, witnesses):
+    if reason := _uncounted(item, requirement, circumstances):
         return None, reason
     if requirement.distinct == "identities":
         return item.identity, ""
@@ -114,17 +114,21 @@ def _voice(item: Evidence, requirement: Requirement, witnesses: Witnesses) -> tu
         return None, f"is signed by {item.signer}, which is no enrolled key"
     if requirement.distinct == "keys":
         return item.identity, ""
-    person = next((person for person in witnesses.people if person.key == item.signer), None)
+    person = next((person for person in circumstances.people if person.key == item.signer), None)
     if person is None or not person.valid_at(item.signed_at):
         return None, f"is signed by {item.signer}, which was no enrolled person's key at that time"
     return person.identity, ""
 
 
-def _uncounted(item: Evidence, requirement: Requirement, witnesses: Witnesses) -> str:
+def _uncounted(item: Evidence, requirement: Requirement, circumstances: Circumstances) -> str:
     days, expect = requirement.max_age_days, requirement.expect
-    if days is not None and witnesses.now - item.signed_at > timedelta(days=days):
+    if days is not None and circumstances.now - item.signed_at > timedelta(days=days):
         return f"was signed at {format_time(item.signed_at)}, more than {days} days ago"
-    if isinstance(expect, RebuildExpectation) and expect.independent and item.identity in witnesses.builders:
+    if (
+        isinstance(expect, RebuildExpectation)
+        and expect.independent
+        and item.identity in circumstances.builders
+    ):
         return f"is signed by {item.signer}, who signed the provenance too: not independent"
     return ""
 

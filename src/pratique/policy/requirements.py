@@ -15,6 +15,7 @@ from pratique.policy.build_facts import Vouch  # noqa: TC001 - msgspec reads the
 from pratique.policy.expectations import Expectation  # noqa: TC001
 from pratique.policy.mode import Mode
 from pratique.policy.strictness import FREE, HIGHER, LOWER, SUBSET, SUPERSET, in_order
+from pratique.policy.witnessed import WitnessRule  # noqa: TC001 - msgspec reads the annotations
 from pratique.trust.pattern import IdentityPattern, matches_glob
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
         vouch: hosted build platforms that somebody answers for.
         approvals: by glob over `<project>.<environment>`: the approvals that a deployment there takes at
             least, whatever the environment's own quorum.
+        witnesses: who has to have seen the log as far as the evidence; None asks nobody.
     """
 
     trust_domain: Annotated[str, FREE]
@@ -93,6 +95,7 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     require: dict[str, Requirement]
     vouch: Annotated[tuple[Vouch, ...], SUBSET] = ()
     approvals: Annotated[dict[str, tuple[Approvers, ...]], FREE] = {}
+    witnesses: Annotated[WitnessRule | None, HIGHER] = None
 
     def roles_of(self, identity: Identity) -> tuple[str, ...]:
         """Name the roles an identity holds, sorted."""

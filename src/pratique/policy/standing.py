@@ -28,7 +28,8 @@ from pratique.model.digest import Digest, parse_digest_set
 from pratique.model.predicate import WAIVER, short_name
 from pratique.policy.build_facts import build_level, byproducts, definition_digest, invocation_id
 from pratique.policy.evidence import Evidence, GateInput  # noqa: TC001 - msgspec reads the annotations
-from pratique.policy.owed import Owed, Witnesses, missing
+from pratique.policy.owed import Circumstances, Owed, missing
+from pratique.policy.witnessed import witnessed_size
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -99,7 +100,7 @@ def assess(gate_input: GateInput, requirements: Requirements) -> Assessment:
         for label, requirement in sorted(requirements.require.items())
         if not built or requirement.applies_to(names)  # of what nobody knows, everything is asked
     }
-    witnesses = Witnesses(
+    circumstances = Circumstances(
         now=gate_input.effective_time,
         people=gate_input.people,
         builders=frozenset(item.identity for item in built),
@@ -110,7 +111,7 @@ def assess(gate_input: GateInput, requirements: Requirements) -> Assessment:
         for label, requirement in due.items()
         if (
             found := missing(
-                label, requirement, standing.get(requirement.predicate, ()), witnesses, requirements
+                label, requirement, standing.get(requirement.predicate, ()), circumstances, requirements
             )
         )
     }
@@ -132,6 +133,9 @@ class _Sorter:
     def __init__(self, gate_input: GateInput, requirements: Requirements) -> None:
         self.gate_input = gate_input
         self.requirements = requirements
+        rule = requirements.witnesses
+        self.seen = None if rule is None else witnessed_size(rule, gate_input.cosigned)
+        self.threshold = 0 if rule is None else rule.threshold
         self.set_aside: list[SetAside] = []
         self.builds: _Builds = {}
 
@@ -161,6 +165,11 @@ class _Sorter:
             )
         if item.signed_at > now:
             return f"was signed at {format_time(item.signed_at)}, after the effective time {format_time(now)}"
+        if self.seen is not None and item.log_index >= self.seen:
+            return (
+                f"is entry {item.log_index} of the log, of which the {self.threshold} witnesses that it takes"
+                f" have cosigned {self.seen} entries; ask them: pratique log collect"
+            )
         if short in OF_THE_BUILD:
             return _build_objection(short, item, self.builds)
         if self.gate_input.subject not in item.subjects:

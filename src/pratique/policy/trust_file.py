@@ -21,6 +21,7 @@ from pratique.policy.requirements import (
     Role,
 )
 from pratique.policy.settings import nearest, typed
+from pratique.policy.witnessed import WitnessRule, check_witnesses
 from pratique.trust.pattern import IdentityPattern, check_glob, check_url_glob, parse_pattern
 
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}\Z")
@@ -59,9 +60,10 @@ class _RequirementsWire(msgspec.Struct, forbid_unknown_fields=True):
     mode: Mode = Mode.ENFORCE
     vouch: list[_VouchWire] = []
     approvals: dict[str, list[Approvers]] = {}
+    witnesses: WitnessRule | None = None
 
 
-_WIRES = (_RequirementsWire, _RoleWire, _RequirementWire, _VouchWire, Approvers)
+_WIRES = (_RequirementsWire, _RoleWire, _RequirementWire, _VouchWire, Approvers, WitnessRule)
 _KEYS = sorted({*KEYS, *(key for kind in _WIRES for key in kind.__struct_fields__)})
 
 
@@ -91,6 +93,7 @@ def parse_requirements(table: dict[str, Any], *, what: str) -> Requirements:
             glob: _approvers(glob, rules, f"{what}: approvals.{glob}")
             for glob, rules in wire.approvals.items()
         },
+        witnesses=wire.witnesses and check_witnesses(wire.witnesses, f"{what}: witnesses"),
     )
     for label, requirement in requirements.require.items():
         if not requirements.roles_for(requirement.predicate):
