@@ -74,6 +74,18 @@ def test_a_certificate_request_with_the_token_in_the_header(desk: Desk) -> None:
     assert list(leaf.subject) == []
 
 
+def test_a_certificate_request_that_another_key_signed(desk: Desk) -> None:
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    der = bytearray(builder.sign(p256(), hashes.SHA256()).public_bytes(Encoding.DER))
+    der[-1] ^= 1
+    pem = b"-----BEGIN CERTIFICATE REQUEST-----\n%b\n-----END CERTIFICATE REQUEST-----\n"
+    body = {
+        "credentials": {"oidcIdentityToken": desk.issuer.token(**ADA)},
+        "certificateSigningRequest": base64.b64encode(pem % base64.b64encode(der)).decode(),
+    }
+    assert desk.refusal(*SIGN, body).reason == "possession"
+
+
 def test_who_is_asked_for(desk: Desk) -> None:
     listed = json.loads(desk.call("GET", "/api/v2/configuration").body)["issuers"]
     assert [(one["issuerUrl"], one["challengeClaim"]) for one in listed] == [(desk.issuer.url, "email")]

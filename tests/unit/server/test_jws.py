@@ -3,6 +3,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from oidc_issuer import Issuer, base64url
 
 from pratique.errors import MalformedError, SignatureInvalidError
@@ -50,6 +53,19 @@ def test_the_algorithm_must_fit_the_key(alg: str) -> None:
     token = parse_token(f"{header}.{RFC_TOKEN.split('.')[1]}.{RFC_TOKEN.split('.')[2]}")
     with pytest.raises(SignatureInvalidError):
         verify_token(token, parse_jwks(keys(RFC_KEY)), ["RS256", "ES256", "none", "HS256"])
+
+
+def test_a_curve_signs_with_its_own_hash_alone() -> None:
+    """A P-256 key that signed over SHA-384 and says ES384 (RFC 7518 §3.4 ties each curve to one hash)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    signed = ".".join(base64url(part) for part in (b'{"alg":"ES384"}', b"{}"))
+    r, s = decode_dss_signature(key.sign(signed.encode(), ec.ECDSA(hashes.SHA384())))
+    numbers = key.public_key().public_numbers()
+    x, y, r_bytes, s_bytes = (number.to_bytes(32, "big") for number in (numbers.x, numbers.y, r, s))
+    jwk = {"kty": "EC", "crv": "P-256", "x": base64url(x), "y": base64url(y)}
+    token = parse_token(f"{signed}.{base64url(r_bytes + s_bytes)}")
+    with pytest.raises(SignatureInvalidError, match="no such key"):
+        verify_token(token, parse_jwks(keys(jwk)), ["ES384"])
 
 
 def test_a_key_that_is_for_another_algorithm_or_use() -> None:
