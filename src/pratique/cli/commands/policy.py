@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pratique.cli.commands.explain import command as explain
 from pratique.cli.commands.policy_release import bundle, pull, push
 from pratique.cli.commands.policy_try import diff, evaluate
 from pratique.cli.session import Session, session_options
@@ -29,7 +30,7 @@ def command() -> None:
     """Write a policy, try it, release it."""
 
 
-for verb in (evaluate, diff, bundle, push, pull):
+for verb in (evaluate, explain, diff, bundle, push, pull):
     command.add_command(verb)
 
 
