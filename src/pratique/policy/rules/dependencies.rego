@@ -3,6 +3,8 @@ package pratique.dependencies
 
 import rego.v1
 
+import data.pratique.provenance
+
 settings := data.rule_data.dependencies
 
 day_ns := ((24 * 60) * 60) * 1000000000
@@ -20,6 +22,7 @@ now := time.parse_rfc3339_ns(input.effective_time)
 #   controls: [SSDF:PW.4.1, SSDF:PW.4.4, SSDF:PS.3.2]
 deny contains finding if {
 	some item in input.evidence.provenance
+	not all_hashed(item.predicate)
 	hashed := {position |
 		some position, entry in item.predicate.buildDefinition.resolvedDependencies
 		regex.match(`^[0-9a-f]{64}$`, entry.digest.sha256)
@@ -49,6 +52,7 @@ deny contains finding if {
 
 deny contains finding if {
 	some item in input.evidence.sbom
+	contains(concat(" ", [component.purl | some component in item.predicate.components]), "_url=")
 	some component in item.predicate.components
 	contains(component.purl, "_url=")
 	purl := component.purl
@@ -86,7 +90,7 @@ deny contains finding if {
 deny contains finding if {
 	count(known) > 0
 	some item in input.evidence.sbom
-	some component in new_components(item)
+	some component in new_components[item.digest]
 	purl := component.purl
 	some ecosystem, popular in nearby
 	startswith(purl, sprintf("pkg:%s/", [ecosystem]))
@@ -129,7 +133,7 @@ deny contains finding if {
 deny contains finding if {
 	settings.min_age_days > 0
 	some item in input.evidence.sbom
-	some component in new_components(item)
+	some component in new_components[item.digest]
 	some published in dates(component)
 	now - published < settings.min_age_days * day_ns
 	finding := about("dependencies.cooldown", item, component.purl, sprintf("is new, and was published less than %d days ago", [settings.min_age_days]))
@@ -147,7 +151,7 @@ deny contains finding if {
 deny contains finding if {
 	settings.min_age_days > 0
 	some item in input.evidence.sbom
-	unknown := [component.purl | some component in new_components(item); count(dates(component)) == 0]
+	unknown := [component.purl | some component in new_components[item.digest]; count(dates(component)) == 0]
 	count(unknown) > 0
 	finding := {
 		"code": "dependencies.age-unknown",
@@ -161,16 +165,28 @@ deny contains finding if {
 
 known := {bare(purl) | some purl in settings.known}
 
-new_components(item) := [component |
-	some component in item.predicate.components
-	is_string(component.purl)
-	not bare(component.purl) in known
-]
+# By the digest of the bill of materials.
+new_components[item.digest] := components if {
+	some item in input.evidence.sbom
+	components := [component |
+		some component in item.predicate.components
+		is_string(component.purl)
+		parts := split(component.purl, "?")
+		named := split(parts[0], "@")
+		not named[0] in known
+	]
+}
+
+all_hashed(predicate) if {
+	entries := predicate.buildDefinition.resolvedDependencies
+	provenance.all_sha256([entry.digest.sha256 | some entry in entries])
+	count([1 | some entry in entries; not entry.digest.sha256; startswith(entry.uri, "pkg:")]) == 0
+}
 
 dates(component) := {moment(text) |
 	some text in array.concat(
 		[property.value | some property in component.properties; property.name == "pratique:published"],
-		[text | text := settings.published[split(component.purl, "?")[0]]],
+		[text | parts := split(component.purl, "?"); text := settings.published[parts[0]]],
 	)
 }
 

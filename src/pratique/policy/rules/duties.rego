@@ -98,7 +98,8 @@ sources(item) := [entry |
 authors(item) := {folded(part) |
 	some source in sources(item)
 	some author in source.annotations.authors
-	some part in [address(author), split(written(author), "<")[0]]
+	parts := split(written(author), "<")
+	some part in [address(author), parts[0]]
 	trim_space(part) != ""
 }
 
@@ -106,7 +107,10 @@ written(author) := author if is_string(author)
 
 written(author) := sprintf("%v <%v>", [object.get(author, "name", ""), object.get(author, "email", "")]) if is_object(author)
 
-address(author) := trim(split(written(author), "<")[1], "> ") if contains(written(author), "<")
+address(author) := trim(parts[1], "> ") if {
+	parts := split(written(author), "<")
+	count(parts) > 1
+}
 
 address(author) := trim_space(written(author)) if not contains(written(author), "<")
 

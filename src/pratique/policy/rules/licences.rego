@@ -17,6 +17,7 @@ listed := 10
 #   solution: Replace the component, or take the licence off licences.refused in the rule data.
 #   controls: [SSDF:PW.4.1, SSDF:PO.1.2]
 deny contains finding if {
+	count(settings.refused) > 0
 	bad := {licences | some licences, verdict in verdicts; verdict.unrefused != "T"}
 	count(bad) > 0
 	some item in input.evidence.sbom
@@ -146,7 +147,8 @@ symbol(word, "allowed") := "F" if {
 
 is_refused(word) if {
 	not is_allowed(word)
-	some form in {word, trim_suffix(word, "+"), split(word, "~")[0], trim_suffix(split(word, "~")[0], "+")}
+	parts := split(word, "~")
+	some form in {word, trim_suffix(word, "+"), parts[0], trim_suffix(parts[0], "+")}
 	form in refused
 }
 

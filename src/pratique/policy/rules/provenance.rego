@@ -50,6 +50,7 @@ deny contains finding if {
 
 deny contains finding if {
 	some item in input.evidence.provenance
+	not all_pinned(item.predicate)
 	pinned := positions_pinned(item.predicate)
 	some position, entry in item.predicate.buildDefinition.resolvedDependencies
 	not position in pinned
@@ -64,6 +65,23 @@ deny contains finding if {
 names_inputs(predicate) if {
 	is_array(predicate.buildDefinition.resolvedDependencies)
 	count(predicate.buildDefinition.resolvedDependencies) > 0
+}
+
+# Each entry has one of full length. All are looked at in one go, which costs little more than to look at one.
+all_pinned(predicate) if {
+	entries := predicate.buildDefinition.resolvedDependencies
+	packages := [entry.digest.sha256 | some entry in entries]
+	commits := [commit | some entry in entries; not entry.digest.sha256; commit := entry.digest.gitCommit]
+	count(packages) + count(commits) == count(entries)
+	all_sha256(packages)
+	every commit in commits { regex.match(`^([0-9a-f]{40}|[0-9a-f]{64})$`, commit) }
+}
+
+# The length tells when one of the texts has a comma of its own.
+all_sha256(texts) if {
+	joined := concat(",", array.concat(texts, [""]))
+	regex.match(`^([0-9a-f]{64},)*$`, joined)
+	count(joined) == 65 * count(texts)
 }
 
 positions_pinned(predicate) := {position |
@@ -115,7 +133,7 @@ deny contains finding if {
 	some item in input.evidence.provenance
 	some entry in item.predicate.buildDefinition.resolvedDependencies
 	some notes in [entry.annotations]
-	not object.get(notes, "kind", "") in {"dependency", "build-tool", "toolchain", "recipe"}
+	not notes.kind in {"dependency", "build-tool", "toolchain", "recipe"}
 	not clean(notes)
 	finding := uncommitted(item, object.get(entry, "name", "source"))
 }

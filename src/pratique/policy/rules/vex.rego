@@ -86,6 +86,7 @@ warn contains finding if {
 # that excuses nothing.
 answer(purl, ids) := found if {
 	about := [claim | some id in ids; some claim in claims[id]; covers(claim, purl)]
+	count(about) > 0
 	good := sort([[claim.moment, claim] | some claim in about; claim.excuses])
 	count(good) > 0
 	found := good[count(good) - 1][1]
@@ -94,9 +95,16 @@ answer(purl, ids) := found if {
 
 covers(claim, purl) if purl in claim.parts
 
-covers(claim, purl) if split(purl, "?")[0] in claim.parts
+covers(claim, purl) if {
+	parts := split(purl, "?")
+	parts[0] in claim.parts
+}
 
-covers(claim, purl) if split(split(purl, "?")[0], "@")[0] in claim.parts
+covers(claim, purl) if {
+	parts := split(purl, "?")
+	named := split(parts[0], "@")
+	named[0] in claim.parts
+}
 
 covers(claim, _) if {
 	claim.whole

@@ -221,8 +221,9 @@ moment(text) := time.parse_rfc3339_ns(text) if {
 facts := [fact |
 	some item in input.evidence.vulns
 	some result in item.predicate.scanner.result
-	grades := stated_ranks(result)
-	notes := annotations(result)
+	grades := {grade | is_array(result.severity); some rating in result.severity; grade := score_ranks[rating.score]}
+	notes := [note | some note in result.annotations; is_object(note)]
+	stated := max(grades | {0})
 	id := sprintf("%v", [object.get(result, "id", "(unnamed)")])
 	purl := first([sprintf("%v", [note.purl]) | some note in notes; note.purl])
 	ids := {id} | {alias | some note in notes; some alias in note.aliases}
@@ -230,12 +231,12 @@ facts := [fact |
 		"evidence": item.digest,
 		"id": id,
 		"purl": purl,
-		"rank": gravest(grades),
-		"severity": worded(grades),
-		"exploited": count([1 | some note in notes; not object.get(note, "knownExploitedSince", "") in {"", null}]) > 0,
+		"rank": gravity[stated],
+		"severity": words[stated],
+		"exploited": count([1 | some note in notes; since := note.knownExploitedSince; not since in {"", null}]) > 0,
 		"fixed": sort([sprintf("%v", [version]) | some note in notes; some version in note.fixedVersions]),
-		"epss": greatest([number | some number in epss(id, notes)]),
-		"published": least([published | some note in notes; published := moment(note.published)]),
+		"epss": max({-1} | epss(id, notes)),
+		"published": least([published | some note in notes; published := moments[note.published]]),
 		"ids": ids,
 		"answer": vex.answer(purl, ids),
 	}
@@ -246,33 +247,34 @@ open := [fact | some fact in facts; not fact.answer.excuses]
 
 epss(id, notes) := {number | number := settings.epss[id]} | {number | some note in notes; number := note.epss; is_number(number)}
 
-annotations(result) := [note | some note in result.annotations; is_object(note)]
+first(list) := sorted[0] if { sorted := sort(list) } else := "an unnamed component"
 
-first(list) := "an unnamed component" if count(list) == 0
+# Each different date once, as most of the time goes into seeing that it is one.
+moments := {text: found |
+	some item in input.evidence.vulns
+	some result in item.predicate.scanner.result
+	some note in result.annotations
+	text := note.published
+	found := moment(text)
+}
 
-first(list) := sort(list)[0] if count(list) > 0
+least(numbers) := min(numbers) if { count(numbers) > 0 } else := -1
 
-greatest(numbers) := -1 if count(numbers) == 0
+# By the gravest rank that any rating gives; where none can be read (0), as high.
+gravity := {0: 3, 1: 1, 2: 2, 3: 3, 4: 4}
 
-greatest(numbers) := max(numbers) if count(numbers) > 0
+words := object.union(names, {0: "not stated"})
 
-least(numbers) := -1 if count(numbers) == 0
-
-least(numbers) := min(numbers) if count(numbers) > 0
-
-# The gravest rank that any rating gives; where none can be read, as high.
-gravest(grades) := max(grades) if count(grades) > 0
-
-gravest(grades) := ranks.high if count(grades) == 0
-
-worded(grades) := names[max(grades)] if count(grades) > 0
-
-worded(grades) := "not stated" if count(grades) == 0
-
-stated_ranks(result) := {found |
-	is_array(result.severity)
-	some rating in result.severity
-	found := rating_rank(rating.score)
+# Each different score once.
+score_ranks := {score: found |
+	scores := {rating.score |
+		some item in input.evidence.vulns
+		some result in item.predicate.scanner.result
+		is_array(result.severity)
+		some rating in result.severity
+	}
+	some score in scores
+	found := rating_rank(score)
 }
 
 rating_rank(score) := ranks[lower(score)] if is_string(score)
