@@ -1,20 +1,22 @@
-"""The short way to RFC 8785: for values without floats, a fast encoder writes the very same bytes.
+"""The short way to RFC 8785: of plain values, a fast encoder writes the very same bytes.
 
 What makes canonical JSON more than sorted keys is how it writes floats, that it sorts keys by UTF-16 code
-units, and what it refuses. A value of strings, small integers, booleans, null, lists and objects with ASCII
-keys touches none of that (RFC 8785 §3.2.2, §3.2.3): the keys' order is that of their bytes. Whether a value
-is that plain is decided by exact type, container by container; everything else takes the long way.
+units, and what it refuses. A value of strings, small integers, fractions of common size, booleans, null,
+lists and objects with ASCII keys touches none of that (RFC 8785 §3.2.2, §3.2.3): the keys' order is that of
+their bytes, and a fraction is its shortest decimal digits. Whether a value is that plain is decided by exact
+type, level by level; everything else takes the long way.
 """
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
 _MAX_INT: Final = 2**53 - 1
-_LEAVES: Final = frozenset({str, bool, type(None)})
 _CONTAINERS: Final = frozenset({dict, list, tuple})
+_KINDS: Final = _CONTAINERS | {str, int, float, bool, type(None)}
 _ENCODE: Final = msgspec.json.Encoder(order="deterministic").encode
 _DECODE: Final = msgspec.json.Decoder().decode
 
@@ -48,36 +50,27 @@ def read_plain(data: bytes, max_depth: int) -> Any:
 
 
 def _is_plain(value: Any, max_depth: int) -> bool:
-    """Look at a value level by level, so that no depth is too much."""
+    """Look at a value level by level, so that no depth is too much, and most is done by one call a level."""
     keys: set[Any] = set()
-    level: list[Any] = [[value]]
+    level: list[Any] = [value]
     for _ in range(max_depth + 1):
-        below = _below(level, keys)
-        if below is None:
+        kinds = set(map(type, level))
+        if not kinds <= _KINDS:
             return False
-        if not below:
+        if float in kinds and not all(_is_short(item) for item in level if type(item) is float):
+            return False
+        if int in kinds and not all(-_MAX_INT <= item <= _MAX_INT for item in level if type(item) is int):
+            return False
+        containers = [item for item in level if type(item) in _CONTAINERS]
+        if not containers:
             return {type(key) for key in keys} <= {str} and "".join(keys).isascii()
-        level = below
+        objects = [item for item in containers if type(item) is dict]
+        keys.update(*objects)
+        level = list(chain.from_iterable(map(dict.values, objects)))
+        level.extend(chain.from_iterable(item for item in containers if type(item) is not dict))
     return False
 
 
-def _below(level: list[Any], keys: set[Any]) -> list[Any] | None:
-    """Give the containers in a level's containers; None if something is not plain.
-
-    Most containers hold leaves only, and are judged at once.
-    """
-    below = []
-    for container in level:
-        items = container
-        if type(container) is dict:
-            keys.update(container)
-            items = container.values()
-        if _LEAVES.issuperset(map(type, items)):
-            continue
-        for item in items:
-            kind = type(item)
-            if kind in _CONTAINERS:
-                below.append(item)
-            elif kind not in _LEAVES and (kind is not int or not -_MAX_INT <= item <= _MAX_INT):
-                return None
-    return below
+def _is_short(number: float) -> bool:
+    """Whether a number is written with a point and no exponent, which leaves one way to write it shortest."""
+    return 1e-3 <= abs(number) < 1e15 and not number.is_integer()  # noqa: PLR2004 - well within both limits

@@ -59,7 +59,9 @@ def _nested(leaves: st.SearchStrategy[Any], keys: st.SearchStrategy[Any]) -> st.
     )
 
 
+_FRACTIONS = st.floats(1e-3, 1e15, exclude_max=True).filter(lambda number: not number.is_integer())
 _PLAIN = st.none() | st.booleans() | st.integers(1 - _LIMIT, _LIMIT - 1) | _TEXT
+_PLAIN |= _FRACTIONS | _FRACTIONS.map(lambda number: -number)
 _ASCII = st.text(st.characters(max_codepoint=127), max_size=4)
 _ANY = _nested(
     _PLAIN | _NUMBERS | _SURROGATES | _ODD, _TEXT | _SURROGATES | st.integers() | st.booleans() | st.none()

@@ -7,6 +7,7 @@ statement after it. Engines drop comments, so they are read here, and nothing in
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 from typing import Any, Final, Literal
@@ -89,8 +90,9 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     calls: tuple[tuple[int, int, str], ...]
 
 
+@functools.lru_cache(maxsize=256)
 def nesting(source: str) -> int:
-    """Count the deepest bracket nesting, comments and strings skipped."""
+    """Count the deepest bracket nesting, comments and strings skipped; kept, as it is asked for often."""
     deepest = depth = 0
     for token in _TOKEN.finditer(source):
         match token.group():
