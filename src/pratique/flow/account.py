@@ -16,12 +16,13 @@ from pratique.policy.gate import differences, replay
 from pratique.policy.vsa import DECISION_EXTENSION
 from pratique.report.assemble import build_chain, fact_of
 from pratique.report.audit.export import Exported, write_package
-from pratique.report.audit.signers import administrator_of, may_claim
+from pratique.report.audit.signers import may_claim
 from pratique.report.audit.verify import AuditResult, verify_package
 from pratique.report.chain import LogHead
 from pratique.report.html import render_html
 from pratique.report.ssdf import TaskResult, evaluate_tasks
 from pratique.store.atomic import write_atomic
+from pratique.trust.succession import administrator_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -97,7 +97,13 @@ def send(home: Path, authority: Authority, storage: Storage) -> Sent:
     blobs = SharedBlobs(home / "blobs", objects)
     origin = authority.trust_domain
     with Journal.open(
-        home, log_key=authority.log_key, origin=origin, blobs=blobs, objects=objects
+        home,
+        log_key=authority.log_key,
+        origin=origin,
+        blobs=blobs,
+        objects=objects,
+        former=authority.former_log_keys,
+        guard=authority.check_current,
     ) as journal:
         count = blobs.send_all()
         return Sent(count, journal.publish())
@@ -127,7 +133,7 @@ def fetch(storage: Storage, folder: Path, root: TrustedRoot) -> int:
     objects, failures = storage.open(), []
     for log in root.tlogs:
         try:
-            return fetch_log(objects, folder, origin=log.origin, key=log_public_key(log)).size
+            return fetch_log(objects, folder, origin=log.origin, keys=[log_public_key(log)]).size
         except EvidenceInvalidError as error:
             failures.append(error)
     if not failures:
@@ -152,7 +158,7 @@ def restore(home: Path, authority: Authority, storage: Storage) -> int:
     objects, origin = storage.open(), authority.trust_domain
     key = authority.log_key.public_key()
     folder = home / "journal" / "tiles"
-    head = fetch_log(objects, folder, origin=origin, key=key)
+    head = fetch_log(objects, folder, origin=origin, keys=(key, *authority.former_log_keys))
     leaves = Tiles(folder).leaves(0, head.size, published=head.size)
     new = sequencer.with_suffix(".new")
     for leftover in home.joinpath("journal").glob(f"{new.name}*"):
@@ -165,7 +171,9 @@ def restore(home: Path, authority: Authority, storage: Storage) -> int:
         restored.close()
     new.replace(sequencer)
     blobs = SharedBlobs(home / "blobs", objects)
-    with Journal.open(home, log_key=authority.log_key, origin=origin, blobs=blobs) as journal:
+    with Journal.open(
+        home, log_key=authority.log_key, origin=origin, blobs=blobs, former=authority.former_log_keys
+    ) as journal:
         journal.rebuild_index()
     _note(home, storage)
     return head.size

@@ -13,7 +13,8 @@ from pratique.errors import MalformedError, UsageError
 from pratique.flow.progress import Outcome
 from pratique.flow.publickey import given_key
 from pratique.flow.signing import key_opener, nobody_to_ask, surroundings
-from pratique.trust.authority.init import REMOTE_KEYS, RemoteKeySource, initialise, load_root
+from pratique.trust.authority.folder import REMOTE_KEYS, RemoteKeySource
+from pratique.trust.authority.init import initialise, load_root
 from pratique.trust.bundle import key_id_of
 from pratique.trust.enrolment import Enrolment, enrolment_statement
 from pratique.trust.keys import generate_key, load_public_key, write_new_file

@@ -64,6 +64,8 @@ class Workspace:
             origin=authority.trust_domain,
             blobs=self.blobs,
             objects=objects,
+            former=authority.former_log_keys,
+            guard=authority.check_current,
         )
         self.clock = clock
         self.progress = progress

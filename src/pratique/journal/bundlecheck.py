@@ -30,7 +30,7 @@ from pratique.trust.note import Checkpoint, log_key_id, verify_checkpoint
 from pratique.trust.scheme import ECDSA_P256, entry_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -44,7 +44,7 @@ _BUNDLE_START = b'{"dsseEnvelope":'  # canonical JSON, as this journal writes it
 def check_bundles(
     tree: Tree,
     checkpoint: Checkpoint,
-    key: Ed25519PublicKey,
+    keys: Sequence[Ed25519PublicKey],
     *,
     blobs: BlobStore,
     expected: Mapping[int, Digest],
@@ -54,7 +54,7 @@ def check_bundles(
     Args:
         tree: the log's tree.
         checkpoint: its tree head, verified.
-        key: the key that signs its checkpoints.
+        keys: the key that signs its checkpoints, and those that did before.
         blobs: where its bundles are.
         expected: bundle digests by entry, as far as somebody (the sequencer) claims to know them; they only
             help to name what is missing.
@@ -62,7 +62,7 @@ def check_bundles(
     Returns:
         what is wrong, one sentence for each blob or entry.
     """
-    check = _BundleCheck(tree, checkpoint, key)
+    check = _BundleCheck(tree, checkpoint, keys)
     problems: list[str] = []
     for digest in blobs:
         try:
@@ -99,11 +99,10 @@ def _read_bundle(blobs: BlobStore, digest: Digest) -> bytes | None:
 
 
 class _BundleCheck:
-    def __init__(self, tree: Tree, checkpoint: Checkpoint, key: Ed25519PublicKey) -> None:
+    def __init__(self, tree: Tree, checkpoint: Checkpoint, keys: Sequence[Ed25519PublicKey]) -> None:
         self._tree = tree
         self._head = checkpoint
-        self._key = key
-        self._log_id = log_key_id(checkpoint.origin, key)
+        self._keys = {log_key_id(checkpoint.origin, key): key for key in keys}
         self._heads: dict[str, str] = {}
         self.proven: set[int] = set()
         self.refused: dict[int, str] = {}
@@ -115,11 +114,11 @@ class _BundleCheck:
             bundle = parse_bundle(data)
         except EvidenceInvalidError:
             return
-        if bundle.log.log_id != self._log_id:
+        if bundle.log.log_id not in self._keys:
             return
         position = bundle.log.index
         try:
-            head = verify_checkpoint(bundle.log.checkpoint, self._head.origin, self._key)
+            head = verify_checkpoint(bundle.log.checkpoint, self._head.origin, self._keys[bundle.log.log_id])
             if problem := self._head_problem(head, bundle.log.checkpoint):
                 self.forks.append(f"bundle {digest}: its head of size {head.size} is signed, but {problem}")
             self._verify(bundle, head)
@@ -134,10 +133,10 @@ class _BundleCheck:
             log = parse_log_entry(data)
         except EvidenceInvalidError:
             return
-        if log.log_id != self._log_id:
+        if log.log_id not in self._keys:
             return
         try:
-            head = verify_checkpoint(log.checkpoint, self._head.origin, self._key)
+            head = verify_checkpoint(log.checkpoint, self._head.origin, self._keys[log.log_id])
             if problem := self._head_problem(head, log.checkpoint):
                 self.forks.append(
                     f"log entry {digest}: its head of size {head.size} is signed, but {problem}"

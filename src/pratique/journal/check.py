@@ -21,6 +21,7 @@ from pratique.trust.note import Checkpoint, verify_checkpoint
 from pratique.trust.verify import log_public_key
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -62,46 +63,51 @@ def verify_log(journal: Path, *, root: TrustedRoot, blobs: BlobStore) -> LogRepo
     """
     tiles = Tiles(journal / "tiles")
     failures: list[str] = []
-    for log in root.tlogs:
+    for origin in dict.fromkeys(log.origin for log in root.tlogs):
         try:
-            checkpoint = _checkpoint(tiles, log.origin, log_public_key(log))
+            keys = [log_public_key(log) for log in root.tlogs if log.origin == origin]
+            checkpoint = _checkpoint(tiles, origin, keys)
         except EvidenceInvalidError as error:
             failures.append(error.message)
             continue
-        return _verify(journal, checkpoint, log_public_key(log), blobs)
+        return _verify(journal, checkpoint, keys, blobs)
     raise EvidenceInvalidError(
         "; ".join(failures) or "the trusted root knows no log",
         hint="is this the trusted root of this journal?",
     )
 
 
-def verify_log_with_key(journal: Path, *, origin: str, key: Ed25519PublicKey, blobs: BlobStore) -> LogReport:
-    """Verify a journal folder against the name and key of its log; see `verify_log`.
+def verify_log_with_key(
+    journal: Path, *, origin: str, keys: Sequence[Ed25519PublicKey], blobs: BlobStore
+) -> LogReport:
+    """Verify a journal folder against the name and the keys that its log has and had; see `verify_log`.
 
     Raises:
         EvidenceInvalidError: as `verify_log`.
     """
-    checkpoint = _checkpoint(Tiles(journal / "tiles"), origin, key)
-    return _verify(journal, checkpoint, key, blobs)
+    checkpoint = _checkpoint(Tiles(journal / "tiles"), origin, keys)
+    return _verify(journal, checkpoint, keys, blobs)
 
 
-def _checkpoint(tiles: Tiles, origin: str, key: Ed25519PublicKey) -> Checkpoint:
+def _checkpoint(tiles: Tiles, origin: str, keys: Sequence[Ed25519PublicKey]) -> Checkpoint:
     text = tiles.checkpoint()
     if text is None:
         raise EvidenceInvalidError(f"{tiles.checkpoint_path} is missing")
     try:
-        return verify_checkpoint(text, origin, key)
+        return verify_checkpoint(text, origin, *keys)
     except EvidenceInvalidError as error:
         raise EvidenceInvalidError(f"{tiles.checkpoint_path}: {error.message}") from error
 
 
-def _verify(journal: Path, checkpoint: Checkpoint, key: Ed25519PublicKey, blobs: BlobStore) -> LogReport:
+def _verify(
+    journal: Path, checkpoint: Checkpoint, keys: Sequence[Ed25519PublicKey], blobs: BlobStore
+) -> LogReport:
     sequencer = journal / "sequencer.sqlite"
     found = check_tiles(Tiles(journal / "tiles"), checkpoint)
     problems = [
         *found.problems,
-        *check_sequencer(sequencer, found.tree, checkpoint, key),
-        *check_bundles(found.tree, checkpoint, key, blobs=blobs, expected=expected_bundles(sequencer)),
+        *check_sequencer(sequencer, found.tree, checkpoint, keys),
+        *check_bundles(found.tree, checkpoint, keys, blobs=blobs, expected=expected_bundles(sequencer)),
     ]
     if problems:
         more = f"\n  … and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""

@@ -7,21 +7,22 @@ anyone may read it), the bundles among the blobs, and `index.sqlite` (a projecti
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Self
 
 from pratique.errors import UsageError
 from pratique.journal.index import EvidenceRef, Index
 from pratique.journal.published import Publisher
 from pratique.journal.tiles import Tiles
-from pratique.journal.writer import BareEntry, Recorded, Writer, admit
+from pratique.journal.writer import Admitted, BareEntry, Recorded, Writer, admit
 from pratique.store.atomic import LockBusyError, locked
 from pratique.trust.note import Checkpoint, verify_checkpoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
     from pratique.journal.check import LogReport
     from pratique.model.digest import Digest
@@ -46,6 +47,8 @@ class Journal:
         origin: str,
         blobs: BlobStore,
         objects: Objects | None = None,
+        former: Sequence[Ed25519PublicKey] = (),
+        guard: Callable[[], None] = lambda: None,
     ) -> None:
         folder = home / "journal"
         self.origin = origin
@@ -54,6 +57,8 @@ class Journal:
         self.index = Index(home / "index.sqlite")
         self._lock = folder / "lock"
         self._public_key = log_key.public_key()
+        self._former = tuple(former)
+        self._guard = guard
         self._writer = Writer(
             sequencer=folder / "sequencer.sqlite",
             tiles=self.tiles,
@@ -61,9 +66,12 @@ class Journal:
             blobs=blobs,
             origin=origin,
             key=log_key,
+            former=self._former,
         )
         self._publisher = (
-            None if objects is None else Publisher(objects, self.tiles, origin=origin, key=self._public_key)
+            None
+            if objects is None
+            else Publisher(objects, self.tiles, origin=origin, keys=(self._public_key, *self._former))
         )
 
     @classmethod
@@ -75,6 +83,8 @@ class Journal:
         origin: str,
         blobs: BlobStore,
         objects: Objects | None = None,
+        former: Sequence[Ed25519PublicKey] = (),
+        guard: Callable[[], None] = lambda: None,
     ) -> Self:
         """Open the journal of a state folder; begin one where there is none, recover one that was cut short.
 
@@ -86,12 +96,17 @@ class Journal:
             origin: the log's name in checkpoints, the bare host name of its URL.
             blobs: where bundles are kept.
             objects: object storage where the log is published too; every append waits for it.
+            former: keys that signed its checkpoints before this one.
+            guard: called under the lock before every append; raises when what is to be appended would not
+                count any more.
 
         Raises:
             EvidenceInvalidError: the files contradict each other; see `recover`.
             InfrastructureError: the disk refused, or the lock was not free and nothing can be read yet.
         """
-        journal = cls(home, log_key=log_key, origin=origin, blobs=blobs, objects=objects)
+        journal = cls(
+            home, log_key=log_key, origin=origin, blobs=blobs, objects=objects, former=former, guard=guard
+        )
         try:
             journal._open()
         except BaseException:
@@ -136,13 +151,37 @@ class Journal:
         admitted = [admit(item) for item in signed]
         if not admitted:
             return []
+        with self._writing():
+            return self._append(admitted)
+
+    def conclude(self, last: Callable[[], Signed], then: Callable[[Recorded], None]) -> Recorded:
+        """Append one last statement under this log's key, and end its time before anyone else appends.
+
+        Args:
+            last: makes the statement; called under the lock, so nothing is appended between it and `then`.
+            then: takes what was recorded.
+
+        Raises:
+            MalformedError, EvidenceInvalidError, InfrastructureError: as `append`; `then` was not called.
+        """
+        with self._writing():
+            (recorded,) = self._append([admit(last())])
+            then(recorded)
+            return recorded
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
         with locked(self._lock, wait=LOCK_WAIT_SECONDS):
+            self._guard()
             if not self._writer.is_settled():
                 self._writer.recover()
-            self._push()
-            recorded = self._writer.append(admitted)
-            self._push()
-            return recorded
+            yield
+
+    def _append(self, admitted: Sequence[Admitted]) -> list[Recorded]:
+        self._push()
+        recorded = self._writer.append(admitted)
+        self._push()
+        return recorded
 
     def publish(self) -> int:
         """Bring the object storage in step with the log; give the size that is published there.
@@ -195,9 +234,8 @@ class Journal:
         from pratique.journal.check import verify_log_with_key  # noqa: PLC0415 - loads all of trust
 
         with locked(self._lock, wait=LOCK_WAIT_SECONDS):
-            return verify_log_with_key(
-                self._lock.parent, origin=self.origin, key=self._public_key, blobs=self.blobs
-            )
+            keys = (self._public_key, *self._former)
+            return verify_log_with_key(self._lock.parent, origin=self.origin, keys=keys, blobs=self.blobs)
 
     def checkpoint(self) -> str:
         """Give the published checkpoint, a C2SP signed note, verified.
@@ -278,4 +316,4 @@ class Journal:
 
     def _published(self) -> tuple[str, Checkpoint]:
         text = self.tiles.checkpoint() or ""
-        return text, verify_checkpoint(text, self.origin, self._public_key)
+        return text, verify_checkpoint(text, self.origin, self._public_key, *self._former)

@@ -40,11 +40,13 @@ _AT_ONCE: Final = 512
 class Publisher:
     """Brings a bucket in step with this machine's log. Its method expects the writer lock to be held."""
 
-    def __init__(self, objects: Objects, tiles: Tiles, *, origin: str, key: Ed25519PublicKey) -> None:
+    def __init__(
+        self, objects: Objects, tiles: Tiles, *, origin: str, keys: Sequence[Ed25519PublicKey]
+    ) -> None:
         self.objects = objects
         self._tiles = tiles
         self._origin = origin
-        self._key = key
+        self._keys = keys
         self._known: tuple[int, str] | None = None
 
     def push(self, sequencer: Sequencer) -> int:
@@ -93,7 +95,7 @@ class Publisher:
         if found is None:
             return 0, ""
         where = f"{self.objects.url}/{FOLDER}/{CHECKPOINT}"
-        checkpoint = _verified(found.data, where, self._origin, self._key)
+        checkpoint = _verified(found.data, where, self._origin, *self._keys)
         signed = sequencer.head(checkpoint.size) if checkpoint.size <= head.size else None
         if signed is None or signed.root != checkpoint.root:
             raise EvidenceInvalidError(
@@ -118,7 +120,7 @@ class Publisher:
             self.objects.remove(list(self.objects.names(folder)))
 
 
-def fetch_log(objects: Objects, folder: Path, *, origin: str, key: Ed25519PublicKey) -> Head:
+def fetch_log(objects: Objects, folder: Path, *, origin: str, keys: Sequence[Ed25519PublicKey]) -> Head:
     """Copy a published log into an empty folder, as `Tiles` reads it, and verify it against its checkpoint.
 
     Raises:
@@ -129,7 +131,7 @@ def fetch_log(objects: Objects, folder: Path, *, origin: str, key: Ed25519Public
     found = objects.get(f"{FOLDER}/{CHECKPOINT}")
     if found is None:
         raise EvidenceInvalidError(f"{where} has no log: there is no checkpoint")
-    checkpoint = _verified(found.data, f"{where}/{CHECKPOINT}", origin, key)
+    checkpoint = _verified(found.data, f"{where}/{CHECKPOINT}", origin, *keys)
     wanted = [*full_tiles(checkpoint.size), *partial_tiles(checkpoint.size)]
     for tiles in _portions(wanted):
         write_all_atomic([(folder / tile.path, _read(objects, tile)) for tile in tiles])
@@ -169,9 +171,9 @@ def _read(objects: Objects, tile: Tile) -> bytes:
     return found.data
 
 
-def _verified(data: bytes, where: str, origin: str, key: Ed25519PublicKey) -> Checkpoint:
+def _verified(data: bytes, where: str, origin: str, *keys: Ed25519PublicKey) -> Checkpoint:
     try:
-        return verify_checkpoint(data.decode("utf-8"), origin, key)
+        return verify_checkpoint(data.decode("utf-8"), origin, *keys)
     except (EvidenceInvalidError, UnicodeDecodeError) as error:
         raise EvidenceInvalidError(
             f"{where} is not a checkpoint of this log: {error}",

@@ -17,7 +17,7 @@ from pratique.model.digest import Digest
 from pratique.store.sqlite import connect, transaction, translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
 SCHEMA_VERSION: Final = 2
@@ -66,8 +66,13 @@ class Sequencer:
         """Say whether the open file is still the one at its path: commits to a replaced one would be lost."""
         return self._identity is not None and self._identity == _identity(self.path)
 
-    def initialise(self, origin: str, key_id: bytes) -> None:
+    def initialise(self, origin: str, key_id: bytes, former: Collection[bytes] = ()) -> None:
         """Make the tables of a new log, or see that this file is of the log expected.
+
+        Args:
+            origin: the log's name.
+            key_id: its key's id.
+            former: ids of keys that it had before; see `hand_over`.
 
         Raises:
             EvidenceInvalidError: the file is of another log, or of a newer version of this program.
@@ -84,7 +89,8 @@ class Sequencer:
                     f"{self.path}: schema version {version}; this program reads {SCHEMA_VERSION}",
                     hint="use the version of pratique that wrote it, or a newer one",
                 )
-            if self._connection.execute("SELECT origin, key_id FROM log").fetchone() != (origin, key_id):
+            found = self._connection.execute("SELECT origin, key_id FROM log").fetchone()
+            if found not in [(origin, one) for one in (key_id, *former)]:
                 raise EvidenceInvalidError(
                     f"{self.path} is of a log with another origin or key than {origin}",
                     hint="use the trust folder that this journal was made with",
@@ -106,6 +112,25 @@ class Sequencer:
                 else self._connection.execute(f"{query} WHERE size = ?", (size,))
             ).fetchone()
         return None if found is None else Head(*found)
+
+    def key_id(self) -> bytes:
+        """Give the id of the key that signs this log's heads."""
+        with translated(self.path):
+            (found,) = self._connection.execute("SELECT key_id FROM log").fetchone()
+        return bytes(found)
+
+    def hand_over(self, key_id: bytes, checkpoint: str) -> None:
+        """Note that the log has another key from now on, which signed the newest head as well.
+
+        Args:
+            key_id: of the key.
+            checkpoint: the newest head's, with both signatures.
+        """
+        with transaction(self._connection, self.path):
+            self._connection.execute(
+                "UPDATE heads SET checkpoint = ? WHERE size = (SELECT max(size) FROM heads)", (checkpoint,)
+            )
+            self._connection.execute("UPDATE log SET key_id = ?", (key_id,))
 
     def sizes(self) -> list[int]:
         """Give the sizes of all signed heads, ascending."""

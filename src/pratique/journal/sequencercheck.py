@@ -32,7 +32,9 @@ def expected_bundles(path: Path) -> dict[int, Digest]:
         return {}
 
 
-def check_sequencer(path: Path, tree: Tree, checkpoint: Checkpoint, key: Ed25519PublicKey) -> list[str]:
+def check_sequencer(
+    path: Path, tree: Tree, checkpoint: Checkpoint, keys: Sequence[Ed25519PublicKey]
+) -> list[str]:
     """Compare the sequencer with a verified checkpoint and its entries.
 
     A sequencer that is ahead is in order (the next writer publishes the rest); one that is behind is not. A
@@ -49,7 +51,7 @@ def check_sequencer(path: Path, tree: Tree, checkpoint: Checkpoint, key: Ed25519
             if state != "ok":
                 return [f"{path} is damaged: {state}"]
             problems = _check_entries(connection, tree.leaves) + _check_heads(
-                connection, tree, checkpoint, key
+                connection, tree, checkpoint, keys
             )
     except PratiqueError as error:
         return [error.message]
@@ -71,14 +73,14 @@ def _check_entries(connection: sqlite3.Connection, leaves: Sequence[bytes]) -> l
 
 
 def _check_heads(
-    connection: sqlite3.Connection, tree: Tree, checkpoint: Checkpoint, key: Ed25519PublicKey
+    connection: sqlite3.Connection, tree: Tree, checkpoint: Checkpoint, keys: Sequence[Ed25519PublicKey]
 ) -> list[str]:
     problems = []
     newest = -1
     for size, root, text in connection.execute("SELECT size, root, checkpoint FROM heads ORDER BY size"):
         newest = size
         try:
-            signed = verify_checkpoint(text, checkpoint.origin, key)
+            signed = verify_checkpoint(text, checkpoint.origin, *keys)
         except EvidenceInvalidError as error:
             problems.append(f"its head of size {size}: {error.message}")
             continue

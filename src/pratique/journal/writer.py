@@ -38,14 +38,20 @@ from pratique.trust.bundle import (
 )
 from pratique.trust.entry import leaf_of
 from pratique.trust.merkle import leaf_hash
-from pratique.trust.note import Checkpoint, log_key_id, sign_checkpoint, verify_checkpoint
+from pratique.trust.note import (
+    Checkpoint,
+    cosign_checkpoint,
+    log_key_id,
+    sign_checkpoint,
+    verify_checkpoint,
+)
 from pratique.trust.statement import Statement, parse_statement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
     from pratique.journal.tiles import Tiles
     from pratique.model.digest import Digest
@@ -118,6 +124,7 @@ class Writer:
         blobs: BlobStore,
         origin: str,
         key: Ed25519PrivateKey,
+        former: Sequence[Ed25519PublicKey] = (),
     ) -> None:
         self._path = sequencer
         self._tiles = tiles
@@ -126,6 +133,7 @@ class Writer:
         self._origin = origin
         self._key = key
         self._log_id = log_key_id(origin, key.public_key())
+        self._former = tuple(former)
         self._sequencer: Sequencer | None = None
         self._edge: tuple[Head, Frontier] | None = None
 
@@ -148,14 +156,19 @@ class Writer:
         """Give the newest signed head, or None before the log has one."""
         if not self._path.exists() or self.sequencer.is_new:
             return None
-        self.sequencer.initialise(self._origin, self._log_id)
+        self._initialise()
         return self.sequencer.head()
+
+    def _initialise(self) -> None:
+        former = [log_key_id(self._origin, key) for key in self._former]
+        self.sequencer.initialise(self._origin, self._log_id, former)
 
     def is_settled(self) -> bool:
         """Say whether nothing is left to recover, at the price of a few look-ups."""
         head = self.head()
         return (
             head is not None
+            and self.sequencer.key_id() == self._log_id
             and not self.sequencer.pending()
             and self._tiles.checkpoint() == head.checkpoint
             and all(self._tiles.path(tile).exists() for tile in partial_tiles(head.size))
@@ -189,7 +202,7 @@ class Writer:
                 back, say). Nothing is signed or written then.
         """
         self._edge = None
-        self.sequencer.initialise(self._origin, self._log_id)
+        self._initialise()
         head = self.sequencer.head() or self._found()
         published = self._published(head)
         remove_temporary(self._tiles.root)
@@ -201,6 +214,17 @@ class Writer:
             self._complete_again(size)
         if self._index.size() != head.size:
             self.reindex()
+        if self.sequencer.key_id() != self._log_id:
+            self._take_over(head)
+
+    def _take_over(self, head: Head) -> None:
+        """Sign with this log's key the newest head that its former key signed: one head, two signatures.
+
+        Everything else is complete by now; what the former key began, its own bundles and head finished.
+        """
+        checkpoint = cosign_checkpoint(head.checkpoint, self._origin, self._key)
+        self.sequencer.hand_over(self._log_id, checkpoint)
+        self._tiles.publish_checkpoint(checkpoint)
 
     def reindex(self) -> None:
         """Rebuild the index from the log and the blobs. The log must have nothing pending.
@@ -234,7 +258,7 @@ class Writer:
         if text is None:
             return 0
         try:
-            published = verify_checkpoint(text, self._origin, self._key.public_key())
+            published = verify_checkpoint(text, self._origin, self._key.public_key(), *self._former)
         except EvidenceInvalidError as error:
             raise EvidenceInvalidError(
                 f"{self._tiles.checkpoint_path} is damaged: {error.message}",
@@ -356,7 +380,7 @@ class Writer:
             root_hash=head.root,
             hashes=hashes,
             checkpoint=head.checkpoint,
-            log_id=self._log_id,
+            log_id=self.sequencer.key_id(),
             entry_body=item.leaf,
         )
         return encode_bundle(item.signed, proof) if item.signed else encode_log_entry(proof)

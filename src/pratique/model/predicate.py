@@ -31,6 +31,7 @@ AUDIT_SEAL: Final = f"{_OWN}/audit-seal/v1"
 WAIVER: Final = f"{_OWN}/waiver/v1"
 POLICY_RELEASE: Final = f"{_OWN}/policy-release/v1"
 ISSUANCE: Final = f"{_OWN}/issuance/v1"
+ROOT_ROTATION: Final = f"{_OWN}/root-rotation/v1"
 TEE_RESULT: Final = f"{_OWN}/tee-result/v1"
 
 SHORT_NAMES: Final = {
@@ -56,6 +57,7 @@ SHORT_NAMES: Final = {
     "waiver": WAIVER,
     "policy-release": POLICY_RELEASE,
     "issuance": ISSUANCE,
+    "root-rotation": ROOT_ROTATION,
     "tee-result": TEE_RESULT,
 }
 _BY_URI: Final = {uri: name for name, uri in SHORT_NAMES.items()}

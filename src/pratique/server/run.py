@@ -54,7 +54,13 @@ def serving(
             objects = None if storage is None else storage.open()
             blobs, origin = blobs_of(home, objects), authority.trust_domain
             with Journal.open(
-                home, log_key=authority.log_key, origin=origin, blobs=blobs, objects=objects
+                home,
+                log_key=authority.log_key,
+                origin=origin,
+                blobs=blobs,
+                objects=objects,
+                former=authority.former_log_keys,
+                guard=authority.check_current,
             ) as journal:
                 repository = home / "trust" / SERVED
                 service = Service(settings, authority, journal, repository=repository, clock=clock)

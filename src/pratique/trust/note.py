@@ -126,14 +126,37 @@ def sign_checkpoint(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> str:
     return sign_note(text, checkpoint.origin, key)
 
 
-def verify_checkpoint(note: str, origin: str, public_key: Ed25519PublicKey) -> Checkpoint:
+def cosign_checkpoint(note: str, origin: str, key: Ed25519PrivateKey) -> str:
+    """Add another key's signature, under the same name, to a signed checkpoint: a log's next key signs too.
+
+    Raises:
+        MalformedError: not a signed note.
+    """
+    text, signatures = split_note(note)
+    known = log_key_id(origin, key.public_key())[:SHORT_ID_BYTES]
+    if any(signer == origin and blob.startswith(known) for signer, blob in signatures):
+        return note
+    return note + sign_note(text, origin, key).removeprefix(f"{text}\n")
+
+
+def verify_checkpoint(
+    note: str, origin: str, public_key: Ed25519PublicKey, *former: Ed25519PublicKey
+) -> Checkpoint:
     """Verify a checkpoint of one log.
+
+    Args:
+        note: the signed note.
+        origin: the log's name.
+        public_key: its key.
+        former: keys that it had before, whose signature does as well.
 
     Raises:
         MalformedError: not a checkpoint.
         SignatureInvalidError: another log's, unsigned, or wrongly signed.
     """
-    checkpoint = parse_checkpoint(verify_note(note, origin, public_key))
+    signers = {blob[:SHORT_ID_BYTES] for signer, blob in split_note(note)[1] if signer == origin}
+    known = (key for key in (public_key, *former) if log_key_id(origin, key)[:SHORT_ID_BYTES] in signers)
+    checkpoint = parse_checkpoint(verify_note(note, origin, next(known, public_key)))
     if checkpoint.origin != origin:
         raise SignatureInvalidError(f"checkpoint: of log {checkpoint.origin[:80]!r}, not {origin!r}")
     return checkpoint

@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from pratique.errors import UsageError
+from pratique.errors import EvidenceInvalidError, UsageError
+from pratique.flow.rotate import Plan, rotate
+from pratique.flow.trust import init_trust
+from pratique.flow.workspace import Workspace
 from pratique.model import predicate as p
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.report.audit.archive import open_package
+from pratique.report.audit.export import write_package
 from pratique.report.audit.verify import verify_package, verify_package_bytes
 from pratique.report.chain import RuleStatus, StepKind
 from pratique.report.evidence_fact import Outcome
 from pratique.report.html import render_html
 from pratique.report.ssdf import Status, evaluate_tasks
+from pratique.testing.authority import SettableClock
 from pratique.trust.signers.file import LocalKey
 from pratique.trust.signers.statement import KeySigner
 from pratique.trust.statement import Statement, Subject
@@ -163,3 +168,33 @@ def test_evidence_by_a_key_nobody_enrolled_is_left_out(world: World, tmp_path: P
     recorded = world.journal.append([mallory.sign(statement)])[0]
     package = world.export(tmp_path / "audit.tar")
     assert recorded.digest not in verify_package_bytes(package, world.root.fingerprint).evidence
+
+
+def test_whoever_has_the_old_fingerprint_follows_the_rotation(tmp_path: Path) -> None:
+    clock = SettableClock()
+    home = tmp_path / "home"
+    init_trust(home, trust_domain="pratique.local", clock=clock)
+    fingerprints = []
+    for number in range(3):
+        workspace = Workspace.open(home, clock=clock)
+        fingerprints.append(workspace.root.fingerprint)
+        subject = Subject("harbour-1.whl", sha256_bytes(b"harbour").digest_set)
+        workspace.record("rebuilder", p.SCAI, {"attributes": [{"attribute": str(number)}]}, [subject])
+        clock.advance(days=1)
+        rotate(workspace, Plan())
+        clock.advance(days=1)
+    workspace = Workspace.open(home, clock=clock)
+    path = tmp_path / "package.tar"
+    write_package(
+        path,
+        [sha256_bytes(b"harbour")],
+        journal=workspace.journal,
+        blobs=workspace.blobs,
+        root=workspace.root,
+        signer=workspace.authority.signer("administrator"),
+        version="0.1.0",
+    )
+    for pinned in (*fingerprints, workspace.root.fingerprint):
+        assert len(verify_package(path, pinned).evidence) == 3
+    with pytest.raises(EvidenceInvalidError, match="no rotation leads from there"):
+        verify_package(path, sha256_bytes(b"another root"))

@@ -195,7 +195,7 @@ def test_missing_bundle_of_a_copy_without_sequencer_is_told_by_its_entry(
     shutil.copytree(journal.tiles.root, tmp_path / "copy" / "tiles")
     with pytest.raises(EvidenceInvalidError, match="entry 299: no blob is its bundle"):
         verify_log_with_key(
-            tmp_path / "copy", origin="log.example.com", key=log_key.public_key(), blobs=journal.blobs
+            tmp_path / "copy", origin="log.example.com", keys=[log_key.public_key()], blobs=journal.blobs
         )
 
 

@@ -164,7 +164,7 @@ def test_a_published_log_is_copied_and_verified(
     journal = start("a")
     journal.append([sign(n) for n in range(300)])
     copy = tmp_path / "copy"
-    head = fetch_log(objects, copy, origin=ORIGIN, key=log_key.public_key())
+    head = fetch_log(objects, copy, origin=ORIGIN, keys=[log_key.public_key()])
     assert (head.size, head.root) == (300, journal.head().root)
     assert Tiles(copy).checkpoint() == journal.checkpoint()
     assert list(Tiles(copy).leaves(0, 300, published=300)) == list(journal.entries())
@@ -186,7 +186,7 @@ def test_a_damaged_published_log_is_refused(
             objects.put_all([(name, data)])
         copy = tmp_path / f"copy-{number}"
         with pytest.raises(EvidenceInvalidError, match=complaint):
-            fetch_log(objects, copy, origin=ORIGIN, key=log_key.public_key())
+            fetch_log(objects, copy, origin=ORIGIN, keys=[log_key.public_key()])
         assert Tiles(copy).checkpoint() is None
 
 

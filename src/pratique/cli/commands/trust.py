@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pratique.cli.commands import trust_repository
+from pratique.cli.commands import trust_repository, trust_rotate
 from pratique.cli.secrets import ask_secret, new_passphrase
 from pratique.cli.session import Session, session_options
-from pratique.errors import UsageError
 from pratique.model.clock import format_time, system_clock
 
 if TYPE_CHECKING:
@@ -25,6 +24,7 @@ def command() -> None:
 
 command.add_command(trust_repository.export)
 command.add_command(trust_repository.use)
+command.add_command(trust_rotate.command)
 
 
 @command.command("init")
@@ -50,10 +50,7 @@ def init(session: Session, *, domain: str, keys: tuple[str, ...]) -> None:
     """
     from pratique.flow.trust import init_trust  # noqa: PLC0415 - pulls in cryptography
 
-    pairs = [(name, uri) for name, _, uri in (text.partition("=") for text in keys)]
-    remote = dict(pairs)
-    if len(remote) != len(pairs) or not all(remote.values()):
-        raise UsageError("a key is given twice, or without its URI", hint="--key ca=pkcs11:token=T;object=ca")
+    remote = trust_rotate.remote_keys(keys)
     root = init_trust(session.home, trust_domain=domain, clock=system_clock, remote=remote, ask=ask_secret)
     _print_root(session, root)
 

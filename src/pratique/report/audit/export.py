@@ -19,18 +19,21 @@ from pratique.report.audit.manifest import (
     Tool,
     blob_name,
     evidence_name,
+    former_names,
     list_member,
     order_of,
     seal_predicate,
 )
 from pratique.report.audit.references import decision_record, reference, references_of
-from pratique.report.audit.signers import administrator_of, may_claim
+from pratique.report.audit.signers import may_claim
 from pratique.report.audit.verify import AuditResult, verify_package_bytes
 from pratique.report.chain import LogHead
 from pratique.store.atomic import write_atomic
+from pratique.trust.bundle import parse_bundle
 from pratique.trust.enrolment import enrolled_keys
 from pratique.trust.note import Checkpoint, verify_checkpoint
-from pratique.trust.statement import Statement, Subject
+from pratique.trust.statement import Statement, Subject, parse_statement
+from pratique.trust.succession import Link, administrator_of, read_rotation, verify_link
 from pratique.trust.verify import Verified, log_public_key, verify_bundle
 
 if TYPE_CHECKING:
@@ -107,6 +110,7 @@ def write_package(
         contents.blobs.update({digest: blobs.get(digest) for digest in wanted})
     members = {
         TRUSTED_ROOT: root.data,
+        **former_roots(root, journal=journal, blobs=blobs),
         CHECKPOINT: note.encode(),
         **pack_entries(list(journal.entries(0, head.size))),
         **{evidence_name(digest): data for digest, data in contents.evidence.items()},
@@ -122,6 +126,38 @@ def write_package(
     audit = verify_package_bytes(data, root.fingerprint)
     write_atomic(path, data)
     return Exported(sha256_bytes(data), len(data), seal_digest, contents.left_out, audit)
+
+
+def former_roots(root: TrustedRoot, *, journal: Journal, blobs: BlobStore) -> dict[str, bytes]:
+    """Give the members that lead from every former root of this journal to the one in force.
+
+    Raises:
+        EvidenceInvalidError: a former root or a rotation is missing.
+    """
+    members: dict[str, bytes] = {}
+    at = root.fingerprint
+    while link := _link_to(at, journal, blobs):
+        at = sha256_bytes(link.root)
+        names = former_names(at)
+        if names[0] in members:
+            raise EvidenceInvalidError(f"the rotations of this journal lead in a circle, at root {at}")
+        members |= {names[0]: link.root, names[1]: link.rotation}
+    return members
+
+
+def _link_to(root: Digest, journal: Journal, blobs: BlobStore) -> Link | None:
+    """Find the rotation that leads to a root; what others said of it under that type is passed over."""
+    for reference_ in journal.find(root, p.ROOT_ROTATION):
+        rotation = journal.get(reference_.digest)
+        previous = read_rotation(parse_statement(parse_bundle(rotation).payload))[0]
+        if blobs.has(previous):
+            link = Link(blobs.get(previous), rotation)
+            try:
+                verify_link(link)
+            except EvidenceInvalidError:
+                continue
+            return link
+    return None
 
 
 def compose(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pratique.report.chain import LogHead
     from pratique.trust.bundle import Bundle
     from pratique.trust.root import TrustedRoot
+    from pratique.trust.verify import Verified
 
 WIDTH: Final = 256
 MAX_LEAF: Final = 2**16 - 1
@@ -114,7 +115,7 @@ def verify_log(leaves: tuple[bytes, ...], note: bytes, stated: LogHead, root: Tr
         text = note.decode()
     except UnicodeDecodeError as error:
         raise MalformedError("the checkpoint is not UTF-8") from error
-    logs = [log for log in root.tlogs if log.origin == stated.origin]
+    logs = [log for log in root.tlogs if log.origin == stated.origin and log.valid_for.end is None]
     if len(logs) != 1:
         raise SignatureInvalidError(f"the trusted root knows {len(logs)} logs of name {stated.origin[:80]!r}")
     head = verify_checkpoint(text, stated.origin, log_public_key(logs[0]))
@@ -145,6 +146,18 @@ def verify_entry(bundle: Bundle, log: Log, roots: Mapping[int, bytes]) -> None:
         raise EvidenceInvalidError(f"entry {proof.index} of this log is another one")
     if roots.get(proof.tree_size) != proof.root_hash:
         raise EvidenceInvalidError(f"its tree head of size {proof.tree_size} is not a head of this log")
+
+
+def verify_rotations(rotations: Sequence[Verified], log: Log) -> None:
+    """Verify that the statements which led to a root are entries of its own log, where others could see them.
+
+    Raises:
+        EvidenceInvalidError: one is not.
+    """
+    for item in rotations:
+        proof = item.bundle.log
+        if proof.index >= len(log.leaves) or log.leaves[proof.index] != proof.entry_body:
+            raise EvidenceInvalidError(f"rotation {item.digest.short} is not an entry of this log")
 
 
 def encode_consistency(hashes: Sequence[bytes]) -> bytes:

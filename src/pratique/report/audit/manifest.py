@@ -25,10 +25,10 @@ MAX_ARTIFACTS: Final = 4096
 
 # The listed members, in the order of the file; the manifest itself, the seal and SHA256 stand around them.
 _LISTED: Final = re.compile(
-    r"(?P<root>trusted_root\.json)|(?P<checkpoint>checkpoint)|(?P<entries>entries/[0-9]{12})"
+    r"(?P<root>trusted_root\.json)|(?P<roots>roots/[0-9a-f]{64}\.(?:sigstore\.)?json)|(?P<checkpoint>checkpoint)|(?P<entries>entries/[0-9]{12})"
     r"|(?P<evidence>evidence/[0-9a-f]{64}\.sigstore\.json)|(?P<blobs>blobs/[0-9a-f]{64})"
 )
-_ORDER: Final = ("root", "checkpoint", "entries", "evidence", "blobs")
+_ORDER: Final = ("root", "roots", "checkpoint", "entries", "evidence", "blobs")
 
 Sha256Text = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
 Size = Annotated[int, msgspec.Meta(ge=0)]
@@ -131,6 +131,11 @@ def order_of(name: str) -> tuple[int, str]:
 def evidence_name(digest: Digest) -> str:
     """Name the member that carries a bundle."""
     return f"evidence/{digest.hex}.sigstore.json"
+
+
+def former_names(digest: Digest) -> tuple[str, str]:
+    """Name the members that carry a former root, and the bundle in which it names its successor."""
+    return f"roots/{digest.hex}.json", f"roots/{digest.hex}.sigstore.json"
 
 
 def blob_name(digest: Digest) -> str:

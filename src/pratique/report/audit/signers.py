@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pratique.model.digest import Digest
-    from pratique.trust.root import TrustedRoot
     from pratique.trust.statement import Statement
     from pratique.trust.verify import Verified
 
@@ -29,18 +28,8 @@ _ROLES: Final = {
     p.DEPLOYMENT: "deployer",
     p.ENROLMENT: "administrator",
     p.AUDIT_SEAL: "administrator",
+    p.ROOT_ROTATION: "administrator",
 }
-
-
-def administrator_of(root: TrustedRoot) -> Identity:
-    """Give the one identity that may enrol people and seal packages under a root.
-
-    Raises:
-        EvidenceInvalidError: a root of several logs, which has no one trust domain.
-    """
-    if len(root.tlogs) != 1:
-        raise EvidenceInvalidError(f"a trusted root with {len(root.tlogs)} logs, not one trust domain's")
-    return role_identity(root.tlogs[0].origin, "administrator")
 
 
 def verify_signer(verified: Verified, administrator: Identity, keys: Mapping[str, EnrolledKey]) -> None:

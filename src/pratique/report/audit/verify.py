@@ -20,6 +20,7 @@ from pratique.report.audit.log import (
     unpack_entries,
     verify_entry,
     verify_log,
+    verify_rotations,
     verify_seal_follows,
 )
 from pratique.report.audit.manifest import (
@@ -28,6 +29,7 @@ from pratique.report.audit.manifest import (
     SEAL,
     TRUSTED_ROOT,
     evidence_name,
+    former_names,
     seal_predicate,
 )
 from pratique.report.audit.references import (
@@ -37,13 +39,14 @@ from pratique.report.audit.references import (
     take_blob,
     verify_references,
 )
-from pratique.report.audit.signers import administrator_of, subject_digests, verify_signer
+from pratique.report.audit.signers import subject_digests, verify_signer
 from pratique.report.audit.step import step
 from pratique.report.chain import Chain  # noqa: TC001 - msgspec reads the annotations at run time
 from pratique.report.evidence_fact import EvidenceFact  # noqa: TC001 - likewise
 from pratique.trust.bundle import parse_bundle
 from pratique.trust.enrolment import enrolled_keys
 from pratique.trust.root import TrustedRoot, parse_root
+from pratique.trust.succession import Link, administrator_of, follow
 from pratique.trust.verify import Verified, verify_bundle
 
 if TYPE_CHECKING:
@@ -113,11 +116,11 @@ def verify_package(path: Path, fingerprint: Digest) -> AuditResult:
     3. *archive*: its bytes are the one encoding of its members, so that headers and padding hide nothing.
     4. *manifest*: it comes first, is canonical, and lists exactly the members there, in order, by size and
        digest; evidence and blobs are named by their digest.
-    5. *trust root*: its fingerprint is the one the auditor gave, compared in constant time, and the
-       manifest's.
+    5. *trust root*: its fingerprint is the one the auditor gave, compared in constant time, or rotations lead
+       to it from there, each signed under the root before; and it is the manifest's.
     6. *log*: the root's log signed the checkpoint, and the checkpoint's tree head is that of the entries.
     7. *seal*: it verifies, is by the administrator, is about this manifest, and was logged in a tree that
-       continues the checkpoint's.
+       continues the checkpoint's. The rotations are entries of this log.
     8. *evidence*: every bundle verifies against the root, people's keys by verified enrolments, and its entry
        and tree head are of this log.
     9. *signers*: what a signer was not entitled to claim does not count, and is warned of.
@@ -141,11 +144,12 @@ def verify_package_bytes(data: bytes, fingerprint: Digest) -> AuditResult:
     """Verify a package in memory; see `verify_package`."""
     package = open_package(data)
     with step(5, TRUSTED_ROOT):
-        root = _trusted_root(package, fingerprint)
+        root, rotations = _trusted_root(package, fingerprint)
         administrator = administrator_of(root)
     with step(6):
         leaves = unpack_entries(package.under("entries"))
         log = verify_log(leaves, package.members[CHECKPOINT], package.manifest.checkpoint, root)
+        verify_rotations(rotations, log)
     with step(7, SEAL):
         seal = _verify_seal(package, root, administrator)
     with step(7, CONSISTENCY):
@@ -159,17 +163,22 @@ def verify_package_bytes(data: bytes, fingerprint: Digest) -> AuditResult:
     return _result(package, seal, material)
 
 
-def _trusted_root(package: Package, fingerprint: Digest) -> TrustedRoot:
+def _trusted_root(package: Package, fingerprint: Digest) -> tuple[TrustedRoot, tuple[Verified, ...]]:
     data = package.members[TRUSTED_ROOT]
-    found = sha256_bytes(data)
-    if not found.matches(fingerprint):
-        raise EvidenceInvalidError(
-            f"the package's root has fingerprint {found}, not {fingerprint}",
-            hint="ask the root's owner for its fingerprint; if yours is right, this package is another's",
-        )
-    if str(found) != package.manifest.trust_root:
+    rotations = follow(fingerprint, data, _former(package))
+    if str(sha256_bytes(data)) != package.manifest.trust_root:
         raise EvidenceInvalidError("the manifest names another root")
-    return parse_root(data)
+    return parse_root(data), rotations
+
+
+def _former(package: Package) -> dict[Digest, Link]:
+    found = {}
+    for digest in {Digest(name.partition(".")[0]) for name in package.under("roots")}:
+        root, rotation = former_names(digest)
+        if root not in package.members or rotation not in package.members:
+            raise EvidenceInvalidError(f"{root} or {rotation} is there without the other")
+        found[digest] = Link(package.members[root], package.members[rotation])
+    return found
 
 
 def _verify_seal(package: Package, root: TrustedRoot, administrator: Identity) -> Verified:

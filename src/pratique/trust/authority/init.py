@@ -6,67 +6,52 @@ the keys can sign as anyone of the trust domain, so the folder belongs on the ma
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Callable
-from contextlib import contextmanager
-from hashlib import sha256
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from pratique.errors import ConfigError, InfrastructureError, UsageError
+from pratique.model.clock import format_time
 from pratique.trust.authority import ca, tsa
+from pratique.trust.authority.folder import (
+    KEY_FILES,
+    ROOT_FILE,
+    PrivateKey,
+    RemoteKeySource,
+    folder_lock,
+    is_unsettled,
+    settle,
+    write_folder,
+)
 from pratique.trust.authority.remote import RemoteKey
+from pratique.trust.authority.roots import first_root, instances
 from pratique.trust.authority.tsq import Query, query_of
 from pratique.trust.identity import Identity, check_trust_domain, role_identity
-from pratique.trust.keys import load_private_key, read_private_file, spki, write_new_file
+from pratique.trust.keys import load_private_key, read_private_file, spki
 from pratique.trust.note import log_key_id
-from pratique.trust.root import (
-    KEY_ED25519,
-    KEY_P256,
-    CertificateAuthority,
-    LogInstance,
-    TrustedRoot,
-    Validity,
-    encode_root,
-    parse_root,
-)
+from pratique.trust.root import TrustedRoot, parse_root
 from pratique.trust.signers.statement import CertificateSigner
+from pratique.trust.verify import log_public_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from pathlib import Path
 
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     from pratique.model.clock import Clock
     from pratique.trust.signers.port import KeyHandle
 
-ROOT_FILE: Final = "trusted_root.json"
-REMOTE_KEYS: Final = ("ca", "tsa", "ctlog")
-KEY_FILES: Final = (*REMOTE_KEYS, "log")
+_TRIES: Final = 5
 _INIT_HINT: Final = "make one with `pratique trust init`"
-PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
 OpenKey = Callable[[str], "KeyHandle"]
 """Opens a key by its URI (`trust.signers.table`)."""
-
-
-class RemoteKeySource(NamedTuple):
-    """A key that is elsewhere: how it is opened again, and the key itself."""
-
-    uri: str
-    handle: KeyHandle
 
 
 def initialise(
@@ -90,7 +75,7 @@ def initialise(
     """
     check_trust_domain(trust_domain)
     try:
-        with _parent_lock(trust_dir.parent):
+        with folder_lock(trust_dir.parent):
             if trust_dir.exists() and (not trust_dir.is_dir() or any(trust_dir.iterdir())):
                 raise UsageError(
                     f"{trust_dir} holds something already; an authority is never overwritten",
@@ -103,76 +88,29 @@ def initialise(
         ) from error
 
 
-@contextmanager
-def _parent_lock(parent: Path) -> Iterator[None]:
-    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle = os.open(parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _write_authority(
     trust_dir: Path, trust_domain: str, moment: datetime, remote: Mapping[str, RemoteKeySource]
 ) -> TrustedRoot:
     draft = trust_dir.parent / f".{trust_dir.name}.new"
     shutil.rmtree(draft, ignore_errors=True)
-    keys: dict[str, PrivateKey] = {
-        name: RemoteKey(remote[name].handle) if name in remote else ec.generate_private_key(ec.SECP256R1())
-        for name in REMOTE_KEYS
-    }
-    keys["log"] = Ed25519PrivateKey.generate()
-    data = _root_of(keys, trust_domain, moment)
-    folder = draft / "keys"
-    draft.mkdir(mode=0o700)
-    folder.mkdir(mode=0o700)
-    for name, key in keys.items():
-        if name in remote:
-            write_new_file(folder / f"{name}.uri", f"{remote[name].uri}\n".encode())
-            continue
-        pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        write_new_file(folder / f"{name}.pem", pem)
-    write_new_file(draft / ROOT_FILE, data)
-    _sync_folder(folder)
-    _sync_folder(draft)
+    keys = new_keys(KEY_FILES, remote)
+    data = first_root(keys, trust_domain, moment)
+    write_folder(draft, data, keys, remote)
     draft.rename(trust_dir)
     return parse_root(data)
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _root_of(keys: dict[str, PrivateKey], trust_domain: str, moment: datetime) -> bytes:
-    ca_key, tsa_key, ctlog_key, log_key = (keys[name] for name in KEY_FILES)
-    if (
-        not isinstance(ca_key, ec.EllipticCurvePrivateKey)
-        or not isinstance(tsa_key, ec.EllipticCurvePrivateKey)
-        or not isinstance(ctlog_key, ec.EllipticCurvePrivateKey)
-        or not isinstance(log_key, Ed25519PrivateKey)
-    ):
-        raise TypeError("authority keys of the wrong kinds")
-    since = Validity(moment)
-    ca_certificate = ca.make_ca(trust_domain, ca_key, moment)
-    tsa_certificate = ca.make_tsa(trust_domain, tsa_key.public_key(), ca_certificate, ca_key, moment)
-    ca_der, tsa_der = (item.public_bytes(Encoding.DER) for item in (ca_certificate, tsa_certificate))
-    url = f"https://{trust_domain}"
-    ctlog_spki = spki(ctlog_key.public_key())
-    log_spki = log_key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    log_id = log_key_id(trust_domain, log_key.public_key())
-    return encode_root(
-        [LogInstance(url, log_spki, KEY_ED25519, log_id, since)],
-        [CertificateAuthority(url, (ca_der,), since, (trust_domain, "pratique certificate authority"))],
-        [LogInstance(url, ctlog_spki, KEY_P256, sha256(ctlog_spki).digest(), since)],
-        [CertificateAuthority(url, (tsa_der, ca_der), since, (trust_domain, "pratique timestamp authority"))],
-    )
+def new_keys(names: Iterable[str], remote: Mapping[str, RemoteKeySource]) -> dict[str, PrivateKey]:
+    """Make the keys of these names, or take those that are elsewhere (randomness)."""
+    keys: dict[str, PrivateKey] = {}
+    for name in names:
+        if name == "log":
+            keys[name] = Ed25519PrivateKey.generate()
+        elif name in remote:
+            keys[name] = RemoteKey(remote[name].handle)
+        else:
+            keys[name] = ec.generate_private_key(ec.SECP256R1())
+    return keys
 
 
 class Authority:
@@ -187,6 +125,7 @@ class Authority:
         ctlog_key: ec.EllipticCurvePrivateKey,
         log_key: Ed25519PrivateKey,
         clock: Clock,
+        file: Path | None = None,
     ) -> None:
         self.trusted_root = trusted_root
         self.log_key = log_key
@@ -195,6 +134,7 @@ class Authority:
         self._tsa_key = tsa_key
         self._ctlog_key = ctlog_key
         self._clock = clock
+        self._file = file
         self._ca: x509.Certificate = trusted_root.certificate_authorities[0].certificates[0]
         self._tsa: x509.Certificate = trusted_root.timestamp_authorities[0].certificates[0]
 
@@ -211,7 +151,18 @@ class Authority:
             ConfigError: missing or foreign files, or keys that others can touch.
             MalformedError: the trusted root does not parse.
         """
-        root = load_root(trust_dir / ROOT_FILE)
+        for _ in range(_TRIES):
+            settle(trust_dir)
+            root = load_root(trust_dir / ROOT_FILE)
+            try:
+                return cls._load(root, trust_dir, clock, open_key)
+            except ConfigError:
+                if not is_unsettled(trust_dir) and load_root(trust_dir / ROOT_FILE).data == root.data:
+                    raise  # otherwise root and keys were being replaced while they were read
+        raise InfrastructureError(f"{trust_dir} is being changed again and again", hint="try again")
+
+    @classmethod
+    def _load(cls, root: TrustedRoot, trust_dir: Path, clock: Clock, open_key: OpenKey | None) -> Authority:
         if not (root.tlogs and root.ctlogs and root.certificate_authorities and root.timestamp_authorities):
             raise ConfigError(f"{trust_dir}/{ROOT_FILE} does not name all that signs here", hint=_INIT_HINT)
         folder = trust_dir / "keys"
@@ -222,6 +173,7 @@ class Authority:
             ctlog_key=_load_key(folder, "ctlog", open_key),
             log_key=_load_log_key(folder / "log.pem"),
             clock=clock,
+            file=trust_dir / ROOT_FILE,
         )
         authority._check(trust_dir)
         return authority
@@ -238,6 +190,49 @@ class Authority:
             if not held:
                 place = next((trust_dir / "keys").glob(f"{name}.*"))
                 raise ConfigError(f"{place} is not the key that {ROOT_FILE} names")
+
+    @property
+    def former_log_keys(self) -> tuple[Ed25519PublicKey, ...]:
+        """The keys with which the log signed its checkpoints before this one, newest first."""
+        older = self.trusted_root.tlogs[1:]
+        return tuple(log_public_key(log) for log in older if log.origin == self.trust_domain)
+
+    @property
+    def ca_key(self) -> ec.EllipticCurvePrivateKey:
+        """The key of the certificate authority."""
+        return self._ca_key
+
+    def at(self, moment: datetime) -> Authority:
+        """Give this authority with a clock that stands still."""
+        return Authority(
+            self.trusted_root,
+            ca_key=self._ca_key,
+            tsa_key=self._tsa_key,
+            ctlog_key=self._ctlog_key,
+            log_key=self.log_key,
+            clock=lambda: moment,
+            file=self._file,
+        )
+
+    def check_current(self) -> None:
+        """See that what is signed now will count: by the root on the disk, and the clock.
+
+        Raises:
+            InfrastructureError: the root was replaced since it was loaded, or the clock is wrong.
+        """
+        if self._file is not None and load_root(self._file).data != self.trusted_root.data:
+            raise InfrastructureError(
+                f"{self._file} was replaced while this ran; nothing was recorded under the old keys",
+                hint="do it again; a server has to be started again",
+            )
+        now = self._clock()
+        for name, found in instances(self.trusted_root).items():
+            if now < found[0].valid_for.start:
+                raise InfrastructureError(
+                    f"the clock says {format_time(now)}, and the {name} key counts from"
+                    f" {format_time(found[0].valid_for.start)} on: what is signed now would never verify",
+                    hint="set the clock right",
+                )
 
     def signer(self, role: str) -> CertificateSigner:
         """Give a signer for one of the roles.
