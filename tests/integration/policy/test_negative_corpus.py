@@ -115,6 +115,10 @@ CORPUS = {
     "assignment to input": (NEVER % "input := 1", "input"),
     "variable assigned twice": (NEVER % "x := 1; x := 2", "x"),
     "unbound variable in a negation": (NEVER % "not input.list[x] == y", "unsafe|y"),
+    "any value in a negation": (NEVER % "not input.list[_] == 1", "unsafe: _"),
+    "variable of a negation's own": (NEVER % "not input.list[x] == 1", "unsafe"),
+    "variable of two negations": (NEVER % "not input.a[x]; not input.b[x]", "unsafe"),
+    "minus before what is no number": (NEVER % "x := 1; -x == 1", "engines disagree on `-`"),
     "unbound variable in the head": ("deny contains x if { input.subject }", "unsafe|x"),
     "function with two results": (
         "deny contains x if { x := f(1) }\nf(_) := 1\nf(_) := 2",

@@ -2,7 +2,9 @@
 
 One `opa eval` reads the modules' syntax trees (kept per policy), one evaluates. Both run without a network,
 with an empty environment and under limits, and know only the functions of our list: the program is told so
-by a capabilities file, which its compiler enforces whether or not a line is reached.
+by a capabilities file, which its compiler enforces whether or not a line is reached. Before, the default
+engine's checks refuse what they refuse anywhere, and spell out negations, which OPA reads otherwise (see
+`rego_negation`).
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from pratique.policy.engine.builtins import ARITY
 from pratique.policy.engine.once import run
 from pratique.policy.engine.opa_check import check
 from pratique.policy.engine.port import DEFAULT_LIMITS, Answer, EngineError, Limits, RuleSet
+from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.engine.request import check_modules, make_request
 
 if TYPE_CHECKING:
@@ -66,6 +69,7 @@ class OpaEngine:
             raise ConfigError(f"policy engine opa: {found} does not say its version")
         self.version = version[1].decode()
         self._entries: dict[bytes, list[tuple[str, str]]] = {}
+        self._default = RegorusEngine(limits)
 
     def evaluate(
         self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
@@ -74,10 +78,13 @@ class OpaEngine:
         check_modules(modules, self.limits)
         request = make_request(modules, data, document, self.limits)
         options = _options(modules)
+        spelled, expected = self._default.spell_out(modules, data)
         with tempfile.TemporaryDirectory(prefix="pratique-opa-") as name:
             folder = Path(name)
-            files = self._write_modules(folder, modules)
+            files = self._write_modules(folder, spelled)
             entries = self._entry_points(folder, modules, data, options)
+            if entries != expected:
+                raise EngineError("compile", "the engines disagree on what the policy's rule sets are")
             (folder / "data.json").write_bytes(request.data)
             (folder / "input.json").write_bytes(request.document)
             query = ",".join(f'"{index}": data.{".".join(entry)}' for index, entry in enumerate(entries))
@@ -95,12 +102,12 @@ class OpaEngine:
         del modules, data
         raise EngineError("capability", f"engine {self.name} runs no tests; the default engine does")
 
-    def _write_modules(self, folder: Path, modules: Mapping[str, Module]) -> dict[str, str]:
+    def _write_modules(self, folder: Path, sources: Mapping[str, str]) -> dict[str, str]:
         """Write sources and capabilities; give the modules' names by the file they are in."""
         files = {}
-        for index, (name, module) in enumerate(sorted(modules.items())):
+        for index, (name, source) in enumerate(sorted(sources.items())):
             files[f"{index}.rego"] = name
-            (folder / f"{index}.rego").write_text(module.source, "utf-8")
+            (folder / f"{index}.rego").write_text(source, "utf-8", newline="")
         (folder / "capabilities.json").write_bytes(canonical_json(self._capabilities()))
         return files
 

@@ -15,6 +15,7 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pratique.policy.engine.builtins import ARITY
+from pratique.policy.engine.rego_negation import unbound
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -41,7 +42,7 @@ class Module:
 
     def __init__(self, tree: Node) -> None:
         self.file: str = tree["source"]["file"]
-        self._text: bytes = tree["source"]["contents"].encode("utf-8")
+        self.text: bytes = tree["source"]["contents"].encode("utf-8")
         ast = tree["ast"]
         package = path_of(ast["package"]["refr"])
         if package is None or not all(re.fullmatch(r"[A-Za-z_]\w*", part) for part in package):
@@ -55,11 +56,11 @@ class Module:
         if path is None or path[0] not in {"data", "input", "rego", "future"}:
             raise RegoError("compile", f"{self.where(node)}: only data, input and rego.v1 can be imported")
         alias = node.get("as")
-        return (self._text[alias["start"] : alias["end"]].decode() if alias else path[-1]), path
+        return (self.text[alias["start"] : alias["end"]].decode() if alias else path[-1]), path
 
     def line_at(self, offset: int) -> int:
         """Give the line, from 1, that a byte of the text is on."""
-        return self._text.count(b"\n", 0, offset) + 1
+        return self.text.count(b"\n", 0, offset) + 1
 
     @staticmethod
     def _name(rule: Node) -> str:
@@ -129,6 +130,7 @@ def _check_all(modules: list[Module], data: Collection[str], *, testing: bool) -
         for _, rule in module.rules:
             _check_calls(module, rule, functions)
             _check_with(module, rule, functions, testing=testing)
+            _check_negations(module, rule)
             _check_data(module, rule, rules, data)
     _check_recursion(modules, rules)
 
@@ -236,6 +238,12 @@ def _check_calls(module: Module, rule: Node, functions: dict[tuple[str, ...], in
                 f"{module.where(node['Membership'])}: engines disagree on `key, value in …` as a test;"
                 " write `some key, value in …`",
             )
+        if "UnaryExpr" in node and "Number" not in node["UnaryExpr"]["expr"]:
+            raise RegoError(
+                "capability",
+                f"{module.where(node['UnaryExpr'])}: engines disagree on `-` before what is no number;"
+                " write `0 - …`",
+            )
         call = node.get("Call")
         if call is None:
             continue
@@ -257,6 +265,16 @@ def _check_calls(module: Module, rule: Node, functions: dict[tuple[str, ...], in
             )
         if given != arity:
             raise RegoError("compile", f"{module.where(call)}: {name} takes {arity} arguments, not {given}")
+
+
+def _check_negations(module: Module, rule: Node) -> None:
+    known = {name for name, _ in module.rules} | set(module.imports) | {"input", "data"}
+    for node, name in unbound(rule, module.text, known):
+        raise RegoError(
+            "compile",
+            f"{module.where(node)}: unsafe: {name} must have a value before `not`; write a rule of its own"
+            " for what shall not be",
+        )
 
 
 def _check_with(module: Module, rule: Node, functions: dict[tuple[str, ...], int], *, testing: bool) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pratique.policy.engine import rego_check
+from pratique.policy.engine import rego_check, rego_negation
 
 _MESSAGE = 1000
 _SHOWN = 200
@@ -21,7 +21,9 @@ class Policy:
     """Parsed, checked and analysed modules."""
 
     def __init__(self, regorus: Any, policy: dict[str, Any], data: str) -> None:
-        """Parse `{"kind": "evaluate" | "test", "modules": {file: {source, rego}}, "data": [top-level key]}`.
+        """Parse `{"kind": KIND, "modules": {file: {source, rego}}, "data": [top-level key]}`.
+
+        The kind is `evaluate`, `test`, or `spell`, which gives the modules as another engine may read them.
 
         Data (JSON) is taken in and the rules are analysed, as neither has to be done anew for each request.
 
@@ -38,6 +40,11 @@ class Policy:
             except BaseException as error:  # noqa: BLE001 - a panic in Rust is not in the Exception tree
                 raise rego_check.RegoError("compile", first_lines(error)) from None
         trees = json.loads(self.engine.get_ast_as_json())
+        self.spelled = (
+            {tree["source"]["file"]: rego_negation.spelled_out(tree) for tree in trees}
+            if policy["kind"] == "spell"
+            else {}
+        )
         self.tests = rego_check.check_tests(trees, policy["data"]) if self.testing else []
         self.entries = [] if self.testing else rego_check.check(trees, policy["data"])
         self.data = data
@@ -46,6 +53,8 @@ class Policy:
 
     def answer(self, data: str, document: str) -> dict[str, Any]:
         """Evaluate over data and an input document (JSON texts); once per object, as it keeps both."""
+        if self.spelled:
+            return {"spelled": self.spelled, "entries": self.entries}
         if data != self.data:
             self.engine.clear_data()
             self.engine.add_data_json(data)

@@ -70,6 +70,8 @@ class _Wire(msgspec.Struct, frozen=True):
     results: list[_WireTest] = []
     coverage: dict[str, Coverage] = {}
     isolation: tuple[str, ...] = ()
+    spelled: dict[str, str] = {}
+    entries: list[tuple[str, str]] = []
     error: _WireError | None = None
 
 
@@ -104,6 +106,20 @@ class RegorusEngine:
         return TestAnswer(
             results=tuple(results), coverage={name: answer.coverage.get(name, nothing) for name in modules}
         )
+
+    def spell_out(
+        self, modules: Mapping[str, Module], data: dict[str, Any]
+    ) -> tuple[dict[str, str], list[tuple[str, str]]]:
+        """Check modules as for `evaluate`, and give what another engine is to be asked.
+
+        Returns:
+            sources by file, with their negations spelled out (see `rego_negation`), and the entry points.
+
+        Raises:
+            EngineError: as for `evaluate`.
+        """
+        answer = self._ask("spell", modules, data, {})
+        return answer.spelled, answer.entries
 
     def close(self) -> None:
         """End all processes; those in use end with their answer."""
