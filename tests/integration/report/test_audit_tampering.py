@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from pratique.errors import EvidenceInvalidError, PratiqueError
 from pratique.model.digest import Digest, sha256_bytes
-from pratique.report.audit import archive, tar
+from pratique.report.audit import archive
 from pratique.report.audit.archive import encode_package, open_package
 from pratique.report.audit.verify import verify_package_bytes
+from pratique.store import plain_tar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +33,7 @@ def refused(data: bytes, world: World, match: str) -> None:
 def rehash(body: bytes) -> bytes:
     """Put a right SHA256 member behind changed bytes, as anyone can."""
     line = f"{sha256_bytes(body).hex}\n".encode()
-    return body + tar.encode([tar.Member("SHA256", line)]) + tar.END
+    return body + plain_tar.encode([plain_tar.Member("SHA256", line)]) + plain_tar.END
 
 
 def flip(data: bytes, position: int, mask: int = 1) -> bytes:
@@ -106,7 +107,7 @@ def test_arbitrary_bytes_are_refused_in_words(data: bytes) -> None:
             "step 3 .*header is not in the one form",
         ),
         (
-            lambda data: rehash(tar.encode_header("manifest.json", 8**11 - 1) + data[512:-TAIL]),
+            lambda data: rehash(plain_tar.encode_header("manifest.json", 8**11 - 1) + data[512:-TAIL]),
             "step 3 .*manifest.json: its header claims 8589934591 bytes",
         ),
         (
@@ -121,8 +122,8 @@ def test_bytes_that_are_no_package(
     refused(change(package), released, match)
 
 
-def _parts(package: bytes) -> list[tar.Member]:
-    return tar.parse(package)[:-1]
+def _parts(package: bytes) -> list[plain_tar.Member]:
+    return plain_tar.parse(package)[:-1]
 
 
 def test_members_out_of_order_doubled_added_or_missing(package: bytes, released: World) -> None:
@@ -131,16 +132,16 @@ def test_members_out_of_order_doubled_added_or_missing(package: bytes, released:
     cases = {
         "order of the manifest": [*parts[:4], parts[5], parts[4], *parts[6:]],
         "a second member of this name": [*parts[:5], middle, *parts[5:]],
-        "a member that the manifest does not list": [*parts[:5], tar.Member("extra", b""), *parts[5:]],
+        "a member that the manifest does not list": [*parts[:5], plain_tar.Member("extra", b""), *parts[5:]],
         "listed by the manifest, but missing": [*parts[:5], *parts[6:]],
         "the first member is not manifest.json": parts[1:],
         "seal.sigstore.json: listed by the manifest, but missing": parts[:-1],
         "its bytes are not those the manifest lists": [
-            *parts[:5], tar.Member(middle.name, middle.data + b" "), *parts[6:]
+            *parts[:5], plain_tar.Member(middle.name, middle.data + b" "), *parts[6:]
         ],
     }  # fmt: skip
     for match, members in cases.items():
-        refused(rehash(tar.encode(members)), released, match)
+        refused(rehash(plain_tar.encode(members)), released, match)
 
 
 def test_a_manifest_in_another_spelling(package: bytes, released: World) -> None:
@@ -152,8 +153,8 @@ def test_a_manifest_in_another_spelling(package: bytes, released: World) -> None
         (b"[]", "not a JSON object"),
         (b"\xff", "not UTF-8"),
     ]:
-        members = [tar.Member("manifest.json", change), *parts[1:]]
-        refused(rehash(tar.encode(members)), released, match)
+        members = [plain_tar.Member("manifest.json", change), *parts[1:]]
+        refused(rehash(plain_tar.encode(members)), released, match)
 
 
 def test_a_path_that_climbs_is_no_member_name(released: World) -> None:
@@ -165,7 +166,7 @@ def test_a_path_that_climbs_is_no_member_name(released: World) -> None:
         "entries/a\n",
         "blobs/" + "a" * 100,
     ]:
-        header = tar.encode_header("manifest.json", 0)
+        header = plain_tar.encode_header("manifest.json", 0)
         forged = name.encode()[:100].ljust(100, b"\0") + header[100:]
         refused(rehash(forged), released, "step 3")
 
