@@ -200,3 +200,15 @@ def test_whatever_a_profile_lets_pass_the_one_before_lets_pass() -> None:
         evaluate(s.gate_input(), shipped_bundle(name), r.ENGINE).decision.allowed for name in PROFILES
     ]
     assert verdicts == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("described", "status"), [(s.LOCKED, Status.SUCCESS), ("pkg:pypi/other@1", Status.VIOLATION)]
+)
+def test_the_project_itself_is_no_new_component(described: str, status: Status) -> None:
+    body = s.changed(s.sbom(), "metadata/component/purl", described)
+    data = {"dependencies": {"known": ["pkg:pypi/x"], "min_age_days": 7}}
+    given = s.gate_input(s.complete(sbom=body))
+    decision = evaluate(given, shipped_bundle("high", data=data), r.ENGINE).decision
+    (found,) = [item for item in decision.results if item.code == "dependencies.age-unknown"]
+    assert found.status is status

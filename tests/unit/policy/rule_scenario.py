@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import policy_scenario as s
+from patience import PATIENT
 
 from pratique.model.predicate import APPROVAL, TEE_RESULT, TEST_RESULT, VEX
 from pratique.policy.decision import Decision, Finding, Status
@@ -18,7 +19,7 @@ from pratique.policy.shipped import level_table, shipped_bundle
 if TYPE_CHECKING:
     from pratique.policy.evidence import Evidence
 
-ENGINE = RegorusEngine()
+ENGINE = RegorusEngine(PATIENT)
 IMAGE = "https://pratique.dev/image-check"
 FINDINGS = "https://pratique.dev/findings"
 FACTS = "https://pratique.dev/image"

@@ -80,7 +80,7 @@ deny contains finding if {
 
 # METADATA
 # title: No new component has a name that looks like a popular one's
-# description: "Whoever mistypes a name may get what was put there for that. Finds each component that is not in `dependencies.known` (package URLs without version, of the previous release) and whose name is one edit from one in `dependencies.popular` of the same ecosystem: a letter more, less, changed or moved, or other separators. With nothing known, nothing is compared, which `dependencies.new-unknown` says. About one real name in twenty looks like another; put it into the known ones once somebody has looked at it."
+# description: "Whoever mistypes a name may get what was put there for that. Finds each component, but the project itself, that is not in `dependencies.known` (package URLs without version, of the previous release) and whose name is one edit from one in `dependencies.popular` of the same ecosystem: a letter more, less, changed or moved, or other separators. With nothing known, nothing is compared, which `dependencies.new-unknown` says. About one real name in twenty looks like another; put it into the known ones once somebody has looked at it."
 # custom:
 #   short_name: lookalike
 #   severity: high
@@ -123,7 +123,7 @@ deny contains finding if {
 
 # METADATA
 # title: Every new component has been public for long enough
-# description: "Most malicious packages are found within days. Finds each component that is not in `dependencies.known` and was published less than `dependencies.min_age_days` before the decision, by its `pratique:published` property or the table `dependencies.published` (by package URL, RFC 3339)."
+# description: "Most malicious packages are found within days. Finds each component, but the project itself, that is not in `dependencies.known` and was published less than `dependencies.min_age_days` before the decision, by its `pratique:published` property or the table `dependencies.published` (by package URL, RFC 3339)."
 # custom:
 #   short_name: cooldown
 #   severity: high
@@ -165,12 +165,15 @@ deny contains finding if {
 
 known := {bare(purl) | some purl in settings.known}
 
-# By the digest of the bill of materials.
+# By the digest of the bill of materials. The project itself, which that names as what it describes, is built and not
+# taken from anywhere.
 new_components[item.digest] := components if {
 	some item in input.evidence.sbom
+	own := object.get(item.predicate, ["metadata", "component", "purl"], "")
 	components := [component |
 		some component in item.predicate.components
 		is_string(component.purl)
+		component.purl != own
 		parts := split(component.purl, "?")
 		named := split(parts[0], "@")
 		not named[0] in known
