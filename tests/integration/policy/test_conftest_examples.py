@@ -14,6 +14,7 @@ from typing import Any
 
 import policy_scenario as s
 import pytest
+from patience import PATIENT
 
 from pratique.errors import PratiqueError
 from pratique.policy.decision import Finding, Status
@@ -31,7 +32,7 @@ pytestmark = [
     pytest.mark.interop,
     pytest.mark.skipif(not EXAMPLES.is_dir(), reason="PRATIQUE_CONFTEST_EXAMPLES names no folder"),
 ]
-ENGINE = RegorusEngine()
+ENGINE = RegorusEngine(PATIENT)
 
 # What does not run, and why. OPA refuses `serverless` too: it calls a function that nobody defines.
 REFUSED = {

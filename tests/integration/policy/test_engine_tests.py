@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from patience import PATIENT
 
 from pratique.policy.engine.port import EngineError, Module, TestAnswer
 from pratique.policy.engine.regorus import RegorusEngine
 
-ENGINE = RegorusEngine()
+ENGINE = RegorusEngine(PATIENT)
 RULES = """package mine
 
 deny contains "too big" if {

@@ -8,6 +8,7 @@ from typing import Any
 
 import policy_scenario as s
 import pytest
+from patience import PATIENT
 
 from pratique.policy.decision import Decision, Status
 from pratique.policy.engine.regorus import RegorusEngine
@@ -18,7 +19,7 @@ from pratique.policy.sources import parse_source
 from pratique.policy.waivers.judge import EXPIRED, INCOMPLETE, UNUSED
 from pratique.policy.waivers.waiver import ENGINE_ERROR
 
-ENGINE = RegorusEngine()
+ENGINE = RegorusEngine(PATIENT)
 DEFINITION = "buildDefinition"
 INPUT = f"{DEFINITION}/resolvedDependencies"
 COVERAGE = "https://pratique.dev/coverage"

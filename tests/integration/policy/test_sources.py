@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import policy_scenario as s
+from patience import PATIENT
 
 from pratique.model.predicate import PROVENANCE
 from pratique.policy.decision import Decision, Status
@@ -13,7 +14,7 @@ from pratique.policy.gate import evaluate, replay
 from pratique.policy.shipped import shipped_bundle
 from pratique.policy.sources import parse_source
 
-ENGINE = RegorusEngine()
+ENGINE = RegorusEngine(PATIENT)
 
 # Written here, in the manner of Conforma's library and rules.
 RESULTS = """package lib.results

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from patience import PATIENT
 from policy_scenario import (
     LOCKED,
     NOW,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 BUNDLE = shipped_bundle()
 SOURCES = BUNDLE.modules
-ENGINE = RegorusEngine()
+ENGINE = RegorusEngine(PATIENT)
 
 
 def deep(items: tuple[Evidence, ...]) -> Explanation:
