@@ -174,16 +174,21 @@ def _check(workspace: Workspace, plan: Plan) -> None:
 def _check_clock(workspace: Workspace, moment: datetime) -> None:
     """Refuse to end keys before what they signed: a clock that is behind would undo evidence."""
     for found in workspace.journal.find():
-        try:
-            stamped = parse_token(parse_bundle(workspace.journal.get(found.digest)).timestamp).moment
-        except EvidenceInvalidError:
-            continue  # damage is not for a rotation to judge; what does not parse has no time to protect
-        if stamped > moment:
+        stamped = stamped_at(workspace, found.digest)
+        if stamped is not None and stamped > moment:
             raise UsageError(
                 f"the clock says {format_time(moment)}, and evidence {found.digest.short} was signed at"
                 f" {format_time(stamped)}: it would no longer count",
                 hint="set the clock right",
             )
+
+
+def stamped_at(workspace: Workspace, evidence: Digest) -> datetime | None:
+    """Give the time that a piece of evidence states, unverified; None when it is damaged."""
+    try:
+        return parse_token(parse_bundle(workspace.journal.get(evidence)).timestamp).moment
+    except EvidenceInvalidError:
+        return None
 
 
 def _keep(keys: Path, folder: Path, names: Sequence[str]) -> None:

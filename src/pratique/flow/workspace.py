@@ -15,7 +15,10 @@ from pratique.flow.storage import blobs_of, storage_of
 from pratique.journal.journal import Journal
 from pratique.model import predicate
 from pratique.model.clock import Clock, system_clock
+from pratique.report.audit.former import former_links
 from pratique.trust.authority.init import Authority
+from pratique.trust.revocation import Revocation, RevokedError, read_revocations, refuse_revoked
+from pratique.trust.root import parse_root
 from pratique.trust.statement import Statement, Subject
 from pratique.trust.verify import Verified, verify_bundle
 
@@ -121,9 +124,11 @@ class Workspace:
         """Sign a claim and append it to the journal; once this returns, it is not lost."""
         statement = Statement(tuple(subjects), predicate_type, dict(body))
         (recorded,) = self.journal.append([signer.sign(statement)])
-        if predicate_type == predicate.ENROLMENT:
-            for stale in ("community", "enrolments"):
+        if predicate_type in {predicate.ENROLMENT, predicate.REVOCATION}:
+            for stale in ("community", "enrolments", "revocations"):
                 self.__dict__.pop(stale, None)
+        if predicate_type == predicate.REVOCATION:
+            self._verified.clear()
         return recorded
 
     def verify(self, evidence: Digest) -> Verified:
@@ -134,6 +139,7 @@ class Workspace:
         """
         if evidence not in self._verified:
             data = self.journal.get(evidence)
+            refuse_revoked(data, self.root, self.revocations)
             self._verified[evidence] = verify_bundle(data, self.root, keys=self.community.keys)
         return self._verified[evidence]
 
@@ -154,11 +160,32 @@ class Workspace:
             EvidenceInvalidError: one is missing, damaged, or does not verify.
         """
         references = self.journal.find(predicate_type=predicate.ENROLMENT)
-        return [
-            verify_bundle(self.journal.get(found.digest), self.root)
-            for found in references
-            if found.key_id is None
-        ]
+        held: list[Verified] = []
+        for found in references:
+            if found.key_id is not None:
+                continue
+            data = self.journal.get(found.digest)
+            try:
+                refuse_revoked(data, self.root, self.revocations)
+            except RevokedError:
+                continue  # who it enrolled is nobody until enrolled again
+            held.append(verify_bundle(data, self.root))
+        return held
+
+    @cached_property
+    def revocations(self) -> tuple[Revocation, ...]:
+        """What no longer counts, by the journal's own revocation statements.
+
+        Raises:
+            EvidenceInvalidError: one is missing, damaged, or does not verify; then nothing can be judged.
+        """
+        found = self.journal.find(predicate_type=predicate.REVOCATION)
+        if not found:
+            return ()
+        bundles = [self.journal.get(item.digest) for item in found if item.key_id is None]
+        former = former_links(self.root, journal=self.journal, blobs=self.blobs)
+        roots = [self.root, *(parse_root(link.root) for link in former.values())]
+        return read_revocations(bundles, roots)
 
     def scratch(self) -> AbstractContextManager[Path]:
         """Give a scratch folder; see `scratch_folder`."""

@@ -32,6 +32,7 @@ WAIVER: Final = f"{_OWN}/waiver/v1"
 POLICY_RELEASE: Final = f"{_OWN}/policy-release/v1"
 ISSUANCE: Final = f"{_OWN}/issuance/v1"
 ROOT_ROTATION: Final = f"{_OWN}/root-rotation/v1"
+REVOCATION: Final = f"{_OWN}/revocation/v1"
 TEE_RESULT: Final = f"{_OWN}/tee-result/v1"
 
 SHORT_NAMES: Final = {
@@ -58,6 +59,7 @@ SHORT_NAMES: Final = {
     "policy-release": POLICY_RELEASE,
     "issuance": ISSUANCE,
     "root-rotation": ROOT_ROTATION,
+    "revocation": REVOCATION,
     "tee-result": TEE_RESULT,
 }
 _BY_URI: Final = {uri: name for name, uri in SHORT_NAMES.items()}

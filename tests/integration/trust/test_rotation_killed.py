@@ -13,11 +13,11 @@ from pratique.flow.trust import init_trust
 from pratique.flow.workspace import Workspace
 from pratique.model import predicate
 from pratique.model.digest import sha256_bytes
-from pratique.report.audit.export import former_roots
+from pratique.report.audit.former import former_links
 from pratique.testing.authority import START, SettableClock
 from pratique.trust.note import verify_checkpoint
 from pratique.trust.statement import Subject
-from pratique.trust.succession import Link, follow
+from pratique.trust.succession import follow
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -98,11 +98,6 @@ def check(home: Path, old: Digest) -> bool:
     clock.advance(hours=1)
     rotate(workspace, Plan(("ca", "log")))  # the same command again
     again = Workspace.open(home, clock=clock)
-    members = former_roots(again.root, journal=again.journal, blobs=again.blobs)
-    links = {
-        sha256_bytes(data): Link(data, members[name.replace(".json", ".sigstore.json")])
-        for name, data in members.items()
-        if ".sigstore." not in name
-    }
+    links = former_links(again.root, journal=again.journal, blobs=again.blobs)
     assert len(follow(old, again.root.data, links)) == 1 + was_rotated
     return was_rotated

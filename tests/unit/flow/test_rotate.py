@@ -11,7 +11,7 @@ from pratique.errors import EvidenceInvalidError, InfrastructureError, Signature
 from pratique.flow.rotate import ALL, Plan, foresee_rotation, rotate
 from pratique.model import predicate
 from pratique.model.digest import sha256_bytes
-from pratique.report.audit.export import former_roots
+from pratique.report.audit.former import former_links
 from pratique.testing.authority import MemoryLog
 from pratique.trust.note import verify_checkpoint
 from pratique.trust.root import parse_root
@@ -158,12 +158,7 @@ def test_unknown_names_are_told(state: State) -> None:
 
 def links(workspace: Workspace) -> dict[Digest, Link]:
 
-    members = former_roots(workspace.root, journal=workspace.journal, blobs=workspace.blobs)
-    return {
-        sha256_bytes(data): Link(data, members[name.replace(".json", ".sigstore.json")])
-        for name, data in members.items()
-        if ".sigstore." not in name
-    }
+    return former_links(workspace.root, journal=workspace.journal, blobs=workspace.blobs)
 
 
 def test_every_former_fingerprint_leads_to_the_newest(state: State) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pratique.cli.commands import trust_repository, trust_rotate
+from pratique.cli.commands import trust_repository, trust_revoke, trust_rotate
 from pratique.cli.secrets import ask_secret, new_passphrase
 from pratique.cli.session import Session, session_options
 from pratique.model.clock import format_time, system_clock
@@ -25,6 +25,7 @@ def command() -> None:
 command.add_command(trust_repository.export)
 command.add_command(trust_repository.use)
 command.add_command(trust_rotate.command)
+command.add_command(trust_revoke.command)
 
 
 @command.command("init")

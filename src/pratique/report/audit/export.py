@@ -10,6 +10,7 @@ from pratique.errors import EvidenceInvalidError, UsageError
 from pratique.model import predicate as p
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.report.audit.archive import encode_package
+from pratique.report.audit.former import former_links, former_members
 from pratique.report.audit.log import encode_consistency, pack_entries
 from pratique.report.audit.manifest import (
     CHECKPOINT,
@@ -19,7 +20,6 @@ from pratique.report.audit.manifest import (
     Tool,
     blob_name,
     evidence_name,
-    former_names,
     list_member,
     order_of,
     seal_predicate,
@@ -29,15 +29,16 @@ from pratique.report.audit.signers import may_claim
 from pratique.report.audit.verify import AuditResult, verify_package_bytes
 from pratique.report.chain import LogHead
 from pratique.store.atomic import write_atomic
-from pratique.trust.bundle import parse_bundle
 from pratique.trust.enrolment import enrolled_keys
 from pratique.trust.note import Checkpoint, verify_checkpoint
-from pratique.trust.statement import Statement, Subject, parse_statement
-from pratique.trust.succession import Link, administrator_of, read_rotation, verify_link
+from pratique.trust.revocation import Revocation, RevokedError, read_revocations, refuse_revoked
+from pratique.trust.root import parse_root
+from pratique.trust.statement import Statement, Subject
+from pratique.trust.succession import administrator_of
 from pratique.trust.verify import Verified, log_public_key, verify_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pratique.journal.journal import Journal
@@ -110,7 +111,7 @@ def write_package(
         contents.blobs.update({digest: blobs.get(digest) for digest in wanted})
     members = {
         TRUSTED_ROOT: root.data,
-        **former_roots(root, journal=journal, blobs=blobs),
+        **former_members(former_links(root, journal=journal, blobs=blobs)),
         CHECKPOINT: note.encode(),
         **pack_entries(list(journal.entries(0, head.size))),
         **{evidence_name(digest): data for digest, data in contents.evidence.items()},
@@ -126,38 +127,6 @@ def write_package(
     audit = verify_package_bytes(data, root.fingerprint)
     write_atomic(path, data)
     return Exported(sha256_bytes(data), len(data), seal_digest, contents.left_out, audit)
-
-
-def former_roots(root: TrustedRoot, *, journal: Journal, blobs: BlobStore) -> dict[str, bytes]:
-    """Give the members that lead from every former root of this journal to the one in force.
-
-    Raises:
-        EvidenceInvalidError: a former root or a rotation is missing.
-    """
-    members: dict[str, bytes] = {}
-    at = root.fingerprint
-    while link := _link_to(at, journal, blobs):
-        at = sha256_bytes(link.root)
-        names = former_names(at)
-        if names[0] in members:
-            raise EvidenceInvalidError(f"the rotations of this journal lead in a circle, at root {at}")
-        members |= {names[0]: link.root, names[1]: link.rotation}
-    return members
-
-
-def _link_to(root: Digest, journal: Journal, blobs: BlobStore) -> Link | None:
-    """Find the rotation that leads to a root; what others said of it under that type is passed over."""
-    for reference_ in journal.find(root, p.ROOT_ROTATION):
-        rotation = journal.get(reference_.digest)
-        previous = read_rotation(parse_statement(parse_bundle(rotation).payload))[0]
-        if blobs.has(previous):
-            link = Link(blobs.get(previous), rotation)
-            try:
-                verify_link(link)
-            except EvidenceInvalidError:
-                continue
-            return link
-    return None
 
 
 def compose(
@@ -212,9 +181,14 @@ def gather(
     administrator = administrator_of(root)
     found = journal.find(predicate_type=p.ENROLMENT)
     refs = [ref for ref in found if ref.index < size and ref.key_id is None]  # a person's key enrols nobody
-    enrolments = {ref.digest: journal.get(ref.digest) for ref in refs}
+    revoking = [ref for ref in journal.find(predicate_type=p.REVOCATION) if ref.index < size]
+    statements = {ref.digest: journal.get(ref.digest) for ref in revoking if ref.key_id is None}
+    former = former_links(root, journal=journal, blobs=blobs).values() if statements else ()
+    roots = [root, *(parse_root(link.root) for link in former)]
+    revocations = read_revocations(statements.values(), roots)
+    enrolments, left_out = _standing({ref.digest: journal.get(ref.digest) for ref in refs}, root, revocations)
     keys = _keys(enrolments.values(), root, administrator)
-    contents = Contents(enrolments, {}, {})
+    contents = Contents({**enrolments, **statements}, {}, left_out)
     pending = _about(artifacts, journal, size)
     seen: set[Digest] = set()
     while pending:
@@ -224,6 +198,7 @@ def gather(
         seen.add(digest)
         data = journal.get(digest)
         try:
+            refuse_revoked(data, root, revocations)
             verified = verify_bundle(data, root, keys=keys)
         except EvidenceInvalidError as error:
             contents.left_out[digest] = error.message
@@ -233,6 +208,19 @@ def gather(
             pending += references_of(verified, blobs.get)
             contents.blobs.update(_blobs_of(verified, blobs))
     return contents
+
+
+def _standing(
+    bundles: Mapping[Digest, bytes], root: TrustedRoot, revocations: Sequence[Revocation]
+) -> tuple[dict[Digest, bytes], dict[Digest, str]]:
+    """Tell enrolments that count from those that were revoked, and why."""
+    revoked: dict[Digest, str] = {}
+    for digest, data in bundles.items():
+        try:
+            refuse_revoked(data, root, revocations)
+        except RevokedError as error:
+            revoked[digest] = error.message
+    return {digest: data for digest, data in bundles.items() if digest not in revoked}, revoked
 
 
 def _about(artifacts: Iterable[Digest], journal: Journal, size: int) -> list[Digest]:

@@ -29,6 +29,7 @@ _ROLES: Final = {
     p.ENROLMENT: "administrator",
     p.AUDIT_SEAL: "administrator",
     p.ROOT_ROTATION: "administrator",
+    p.REVOCATION: "administrator",
 }
 
 

@@ -45,12 +45,14 @@ from pratique.report.chain import Chain  # noqa: TC001 - msgspec reads the annot
 from pratique.report.evidence_fact import EvidenceFact  # noqa: TC001 - likewise
 from pratique.trust.bundle import parse_bundle
 from pratique.trust.enrolment import enrolled_keys
+from pratique.trust.revocation import read_revocations, refuse_revoked, verify_under_any
 from pratique.trust.root import TrustedRoot, parse_root
+from pratique.trust.statement import parse_statement
 from pratique.trust.succession import Link, administrator_of, follow
 from pratique.trust.verify import Verified, verify_bundle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pratique.trust.identity import EnrolledKey, Identity
@@ -155,7 +157,8 @@ def verify_package_bytes(data: bytes, fingerprint: Digest) -> AuditResult:
     with step(7, CONSISTENCY):
         verify_seal_follows(package.consistency, log.head, seal.bundle)
     bundles = {Digest(name.partition(".")[0]): data for name, data in package.under("evidence").items()}
-    evidence, keys = _verify_evidence(bundles, root, administrator, log)
+    former = [parse_root(link.root) for link in _former(package).values()]
+    evidence, keys = _verify_evidence(bundles, root, former, log)
     aside = _set_aside(evidence, administrator, keys)
     blobs = {Digest(name): data for name, data in package.under("blobs").items()}
     material = Material(evidence, aside, blobs)
@@ -195,19 +198,31 @@ def _verify_seal(package: Package, root: TrustedRoot, administrator: Identity) -
 
 
 def _verify_evidence(
-    bundles: Mapping[Digest, bytes], root: TrustedRoot, administrator: Identity, log: Log
+    bundles: Mapping[Digest, bytes], root: TrustedRoot, former: Sequence[TrustedRoot], log: Log
 ) -> tuple[dict[Digest, Verified], dict[str, EnrolledKey]]:
     """Verify certificates' bundles first: the enrolments among them tell the keys of the others."""
     parsed = {}
     for digest, data in bundles.items():
         with step(8, evidence_name(digest)):
             parsed[digest] = parse_bundle(data)
+    administrator = administrator_of(root)
+    with step(8):
+        revoking = {
+            digest
+            for digest, item in parsed.items()
+            if item.certificate is not None and parse_statement(item.payload).predicate_type == p.REVOCATION
+        }
+        revocations = read_revocations((bundles[digest] for digest in revoking), [root, *former])
     roots = prefix_roots(log.leaves, {bundle.log.tree_size for bundle in parsed.values()})
     verified: dict[Digest, Verified] = {}
 
     def verify(digest: Digest, keys: Mapping[str, EnrolledKey]) -> None:
         with step(8, evidence_name(digest)):
-            verified[digest] = verify_bundle(bundles[digest], root, keys=keys)
+            if digest in revoking:
+                verified[digest] = verify_under_any(bundles[digest], [root, *former])
+            else:
+                refuse_revoked(bundles[digest], root, revocations)
+                verified[digest] = verify_bundle(bundles[digest], root, keys=keys)
             verify_entry(verified[digest].bundle, log, roots)
 
     for digest in (digest for digest, bundle in parsed.items() if bundle.certificate is not None):
