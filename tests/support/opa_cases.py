@@ -1,9 +1,10 @@
 """Run OPA's own conformance cases on a regorus module, and say of each whether it passed.
 
 Usage: opa_cases.py FOLDER [MODULE-FOLDER]: FOLDER is OPA's `v1/test/cases/testdata/v1`; the module is the
-installed wheel unless a folder with another `regorus` is given. Writes counts by category: refused is an
-error where a result was wanted, which denies; failed is another result than OPA's, or a result where OPA has
-an error.
+installed wheel unless a folder with another `regorus` is given. Writes `{"module": file, "cases": {category:
+[case…]}}`; a case has its `file`, `note`, `outcome` and what was `found`, a value or the error's words.
+Refused is an error where a result was wanted, which denies; failed is another result than OPA's, or a result
+where OPA has an error.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from pratique.policy.engine.rego_run import first_lines
 
 
 class Loader(yaml.CSafeLoader):
@@ -26,18 +29,19 @@ Loader.yaml_implicit_resolvers = {
 }
 
 
-def outcome(regorus: Any, case: dict[str, Any]) -> str:
-    """Give `passed`, `refused` or `failed`."""
-    wanted = case.get("want_result")
+def outcome(regorus: Any, case: dict[str, Any]) -> tuple[str, str]:
+    """Give `passed`, `refused` or `failed`, and the value or error that was found."""
+    fails = bool(case.get("want_error") or case.get("want_error_code"))
     try:
         found = evaluate(regorus, case)
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
-        return "passed" if case.get("want_error") or case.get("want_error_code") else "refused"
-    if case.get("want_error") or case.get("want_error_code"):
-        return "failed" if case.get("strict_error") or found else "refused"
-    return "passed" if canonical(found) == canonical(wanted or []) else "failed"
+        return "passed" if fails else "refused", first_lines(error)
+    value = canonical(found)
+    if fails:
+        return "failed" if case.get("strict_error") or found else "refused", value
+    return "passed" if value == canonical(case.get("want_result") or []) else "failed", value
 
 
 def evaluate(regorus: Any, case: dict[str, Any]) -> list[Any]:
@@ -77,17 +81,18 @@ def order(value: Any) -> Any:
 
 
 def main(arguments: list[str]) -> None:
-    """Print the counts."""
+    """Print what became of each case."""
     sys.path[:0] = arguments[1:]
     import regorus  # noqa: PLC0415 - not before the path is set
 
-    counts: dict[str, dict[str, int]] = {}
+    cases: dict[str, list[dict[str, str]]] = {}
     for path in sorted(Path(arguments[0]).glob("*/*.yaml")):
         document = yaml.load(path.read_bytes(), Loader=Loader) or {}  # noqa: S506 - derived from the safe one
         for case in document.get("cases") or ():
-            count = counts.setdefault(path.parent.name, {"passed": 0, "refused": 0, "failed": 0})
-            count[outcome(regorus, case)] += 1
-    sys.stdout.write(json.dumps(counts, indent=1, sort_keys=True) + "\n")
+            result, found = outcome(regorus, case)
+            told = {"file": path.name, "note": case["note"], "outcome": result, "found": found}
+            cases.setdefault(path.parent.name, []).append(told)
+    json.dump({"module": regorus.__file__, "cases": cases}, sys.stdout, indent=1)
 
 
 if __name__ == "__main__":
