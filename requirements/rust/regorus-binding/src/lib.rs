@@ -6,7 +6,7 @@
 
 #![deny(unsafe_code)]
 
-use std::fmt::Display;
+use std::fmt::Debug;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -16,9 +16,9 @@ use pyo3::prelude::*;
 #[derive(Default)]
 struct Engine(::regorus::Engine);
 
-/// What went wrong, in words; without the trace that the crate's errors may carry.
-fn refused(error: impl Display) -> PyErr {
-    PyRuntimeError::new_err(format!("{error:#}"))
+/// What went wrong and what caused it, in the words of the crate's own Python binding.
+fn refused(error: impl Debug) -> PyErr {
+    PyRuntimeError::new_err(format!("{error:?}"))
 }
 
 #[pymethods]
