@@ -32,8 +32,8 @@ TOP = Path(__file__).parents[3]
 BINDING = os.environ.get("PRATIQUE_REGORUS_BINDING", "")
 needs_binding = pytest.mark.skipif(not BINDING, reason="PRATIQUE_REGORUS_BINDING names no build of our own")
 
-# Of OPA's cases, by file and note: how the wheel's outcome and ours differ. The cause is the same in all four: our
-# build has no `http.send`, which is an error; the wheel's is a stub without a value, which `with` may replace.
+# Of OPA's cases, by file and note: the wheel's outcome and ours. The cause is the same in all four: our build
+# has no `http.send`, which is an error; the wheel's is a stub without a value, which `with` may replace.
 DIFFERENT = {
     "invalidkeyerror/test-invalidkeyerror-0176.yaml invalidkeyerror/invalid keys": ("failed", "passed"),
     "invalidkeyerror/test-invalidkeyerror-0177.yaml invalidkeyerror/missing keys": ("failed", "passed"),
@@ -55,7 +55,7 @@ class OwnBuild(RegorusEngine):
         return Worker([str(regorus._WORKER), BINDING, source], regorus._ENVIRONMENT, self.limits)
 
 
-LIMITS = Limits(wall_seconds=2, output_bytes=100_000)
+LIMITS = Limits(output_bytes=100_000)
 WHEEL, OWN = RegorusEngine(LIMITS), OwnBuild(LIMITS)
 
 

@@ -43,6 +43,11 @@ impl Engine {
         self.0.add_data_json(data).map_err(refused)
     }
 
+    /// Forget all of `data` that was added.
+    fn clear_data(&mut self) {
+        self.0.clear_data();
+    }
+
     /// Make a JSON value `input`.
     fn set_input_json(&mut self, input: &str) -> PyResult<()> {
         self.0.set_input_json(input).map_err(refused)
