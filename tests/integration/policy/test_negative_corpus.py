@@ -113,6 +113,9 @@ CORPUS = {
     "any value in a negation": (NEVER % "not input.list[_] == 1", "unsafe: _"),
     "variable of a negation's own": (NEVER % "not input.list[x] == 1", "unsafe"),
     "variable of two negations": (NEVER % "not input.a[x]; not input.b[x]", "unsafe"),
+    "glob with alternatives": (NEVER % 'glob.match("{a,}", null, "a")', "engines disagree on glob.match"),
+    "glob with a class": (NEVER % 'glob.match(`[^a]`, null, "a")', "engines disagree on glob.match"),
+    "glob with delimiters": (NEVER % 'glob.match("a*", ["/"], "a")', "engines disagree on glob.match"),
     "minus before what is no number": (NEVER % "x := 1; -x == 1", "engines disagree on `-`"),
     "unbound variable in the head": ("deny contains x if { input.subject }", "unsafe|x"),
     "function with two results": (

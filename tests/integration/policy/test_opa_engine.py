@@ -158,6 +158,11 @@ def test_a_disagreement_is_an_error_that_names_the_rule(first: Fixed, second: Fi
         BothEngines(first, second).evaluate({}, {}, {})
 
 
+def test_what_cannot_be_compared_is_an_error() -> None:
+    with pytest.raises(EngineError, match="cannot be compared"):
+        BothEngines(Fixed("one", 2**60), Fixed("two", 2**60)).evaluate({}, {}, {})
+
+
 def test_order_and_repetition_are_no_disagreement() -> None:
     answer = BothEngines(Fixed("one", 1, 2), Fixed("two", 2, 1, 1.0)).evaluate({}, {}, {})
     assert answer.sets[0].members == (1, 2)

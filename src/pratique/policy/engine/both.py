@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from pratique.errors import MalformedError
 from pratique.model.strict_json import canonical_json
 from pratique.policy.engine.port import Answer, EngineError, RuleSet
 
@@ -47,4 +48,9 @@ class BothEngines:
 
 
 def _by_rule(sets: tuple[RuleSet, ...]) -> dict[tuple[str, str], set[bytes]]:
-    return {(item.package, item.name): {canonical_json(member) for member in item.members} for item in sets}
+    try:
+        return {
+            (item.package, item.name): {canonical_json(member) for member in item.members} for item in sets
+        }
+    except MalformedError as error:
+        raise EngineError("eval", f"a rule set cannot be compared: {error.message}") from error

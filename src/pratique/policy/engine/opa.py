@@ -69,7 +69,8 @@ class OpaEngine:
             raise ConfigError(f"policy engine opa: {found} does not say its version")
         self.version = version[1].decode()
         self._entries: dict[bytes, list[tuple[str, str]]] = {}
-        self._default = RegorusEngine(limits)
+        # It answers with sources, which may be as long as what it was given.
+        self._default = RegorusEngine(msgspec.structs.replace(limits, output_bytes=limits.input_bytes))
 
     def evaluate(
         self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]

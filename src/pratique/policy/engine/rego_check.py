@@ -265,6 +265,20 @@ def _check_calls(module: Module, rule: Node, functions: dict[tuple[str, ...], in
             )
         if given != arity:
             raise RegoError("compile", f"{module.where(call)}: {name} takes {arity} arguments, not {given}")
+        if name == "glob.match":
+            _check_glob(module, call)
+
+
+def _check_glob(module: Module, call: Node) -> None:
+    """Refuse patterns with more than `*`: engines have other ideas of classes, braces, `?` and delimiters."""
+    pattern, delimiters, _ = call["params"]
+    found = pattern.get("String") or pattern.get("RawString")
+    if (found and re.search(r"[\[\]{}?\\]", found["value"])) or "Null" not in delimiters:
+        raise RegoError(
+            "capability",
+            f"{module.where(call)}: engines disagree on glob.match but for `*` and without delimiters (null);"
+            " write regex.match",
+        )
 
 
 def _check_negations(module: Module, rule: Node) -> None:
