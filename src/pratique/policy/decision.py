@@ -35,6 +35,8 @@ class Status(StrEnum):
 
 
 _ORDER: Final = list(Status)
+# Tells two findings apart that are alike in all else.
+_ENCODE: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 class WaiverUsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -92,12 +94,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def order(self) -> tuple[int, str, tuple[str, ...], str, bytes]:
         """Gravest first, then by code; two results that differ in anything are never equal."""
-        return (_ORDER.index(self.status), self.code, self.term, self.msg, canonical_json(_plain(self)))
-
-
-def _plain(finding: Finding) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(finding)
-    return plain
+        return (_ORDER.index(self.status), self.code, self.term, self.msg, _ENCODE(self))
 
 
 class EvidenceUsed(msgspec.Struct, frozen=True, kw_only=True):

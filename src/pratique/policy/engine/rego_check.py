@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 Node = Any
+Path = tuple[str, ...]
+# What a node holds that is looked at.
+_CHECKED = frozenset({"Call", "Membership", "UnaryExpr", "with_mods"})
 _ENTRY = re.compile(r"(deny|violation|warn)(_\w+)*\Z")
 # What exempts from a `deny` or `violation`: evaluated as these are, but nothing that could refuse.
 _EXCEPTION = "exception"
@@ -47,11 +50,11 @@ class Module:
         package = path_of(ast["package"]["refr"])
         if package is None or not all(re.fullmatch(r"[A-Za-z_]\w*", part) for part in package):
             raise RegoError("compile", f"{self.file}: the package name must be plain words joined by dots")
-        self.package: tuple[str, ...] = package
+        self.package: Path = package
         self.imports = dict(self._import(node) for node in ast["imports"])
         self.rules = [(self._name(rule), rule) for rule in ast["rules"]]
 
-    def _import(self, node: Node) -> tuple[str, tuple[str, ...]]:
+    def _import(self, node: Node) -> tuple[str, Path]:
         path = path_of(node["refr"])
         if path is None or path[0] not in {"data", "input", "rego", "future"}:
             raise RegoError("compile", f"{self.where(node)}: only data, input and rego.v1 can be imported")
@@ -101,8 +104,7 @@ def check(trees: list[Node], data: Collection[str]) -> list[tuple[str, str]]:
     """
     modules = _modules(trees)
     entries = {entry for module in modules for entry in _entry_points(module)}
-    _check_all(modules, data, testing=False)
-    _check_used(modules)
+    _check_used(modules, _check_all(modules, data, testing=False))
     return sorted(entries)
 
 
@@ -123,19 +125,41 @@ def _modules(trees: list[Node]) -> list[Module]:
     return sorted((Module(tree) for tree in trees), key=lambda module: module.file)
 
 
-def _check_all(modules: list[Module], data: Collection[str], *, testing: bool) -> None:
+def _check_all(modules: list[Module], data: Collection[str], *, testing: bool) -> dict[str, set[Path]]:
+    """Check rule by rule, walking each tree once for what stands in it and once for its references.
+
+    Returns:
+        the rules that each file refers to.
+    """
     rules = {(*module.package, name) for module in modules for name, _ in module.rules}
     functions = _functions(modules)
+    edges: dict[Path, set[Path]] = {name: set() for name in rules}
+    used: dict[str, set[Path]] = {module.file: set() for module in modules}
     for module in modules:
-        for _, rule in module.rules:
-            _check_calls(module, rule, functions)
-            _check_with(module, rule, functions, testing=testing)
+        for name, rule in module.rules:
+            nodes = [node for node in _walk(rule) if not _CHECKED.isdisjoint(node)]
+            _check_calls(module, nodes, functions)
+            _check_with(module, nodes, functions, testing=testing)
             _check_negations(module, rule)
-            _check_data(module, rule, rules, data)
-    _check_recursion(modules, rules)
+            named, evaluated = (list(_references(part)) for part in _halves(rule))
+            _check_data(module, named + evaluated, rules, data)
+            edges[*module.package, name] |= _all_targets(module, evaluated, rules)
+            used[module.file] |= _all_targets(module, named, rules)
+            used[module.file] |= edges[*module.package, name]
+    _check_recursion(edges)
+    return used
 
 
-def path_of(node: Node) -> tuple[str, ...] | None:
+def _halves(rule: Node) -> tuple[Node, Node]:
+    """Split a rule into what names it and what is evaluated for it."""
+    if "Spec" not in rule:
+        return rule, []
+    spec = rule["Spec"]
+    heads = [value for head in spec["head"].values() for key, value in head.items() if key != "refr"]
+    return [head["refr"] for head in spec["head"].values()], [heads, spec["bodies"]]
+
+
+def path_of(node: Node) -> Path | None:
     """Give a reference's path if all its parts are fixed: `a.b`, `a["b"]`; None otherwise."""
     if "Var" in node:
         return (node["Var"]["value"],)
@@ -171,15 +195,13 @@ def _collects(rule: Node) -> bool:
     return bool(assign.get("value", {}).get("Array", {}).get("items")) and bool(spec.get("bodies"))
 
 
-def _check_used(modules: list[Module]) -> None:
+def _check_used(modules: list[Module], used: dict[str, set[Path]]) -> None:
     """Refuse a module that could refuse nothing and that no other uses: most likely a misspelt `deny`."""
     if not any(_ENTRY.match(name) for module in modules for name, _ in module.rules):
         raise RegoError(
             "compile",
             f"{modules[0].file}: no rule named deny or warn, so nothing in it could refuse anything",
         )
-    rules = {(*module.package, name) for module in modules for name, _ in module.rules}
-    used = {module.file: _uses(module, rules) for module in modules}
     for module in modules:
         mine = {(*module.package, name) for name, _ in module.rules}
         if not mine or any(_ENTRY.match(name[-1]) or name[-1] == _EXCEPTION for name in mine):
@@ -192,13 +214,8 @@ def _check_used(modules: list[Module]) -> None:
             )
 
 
-def _uses(module: Module, rules: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
-    return {
-        target
-        for _, rule in module.rules
-        for _, path in _references(rule)
-        for target in _targets(module, path, rules)
-    }
+def _all_targets(module: Module, references: list[tuple[Node, Path]], rules: set[Path]) -> set[Path]:
+    return {target for _, path in references for target in _targets(module, path, rules)}
 
 
 def _tests(module: Module) -> list[TestRule]:
@@ -220,8 +237,8 @@ def _tests(module: Module) -> list[TestRule]:
     return list(found.values())
 
 
-def _functions(modules: list[Module]) -> dict[tuple[str, ...], int]:
-    found: dict[tuple[str, ...], int] = {}
+def _functions(modules: list[Module]) -> dict[Path, int]:
+    found: dict[Path, int] = {}
     for module in modules:
         for name, rule in module.rules:
             head = rule.get("Spec", {}).get("head", {})
@@ -230,8 +247,8 @@ def _functions(modules: list[Module]) -> dict[tuple[str, ...], int]:
     return found
 
 
-def _check_calls(module: Module, rule: Node, functions: dict[tuple[str, ...], int]) -> None:
-    for node in _walk(rule):
+def _check_calls(module: Module, nodes: list[Node], functions: dict[Path, int]) -> None:
+    for node in nodes:
         if (node.get("Membership") or {}).get("key"):
             raise RegoError(
                 "capability",
@@ -291,13 +308,13 @@ def _check_negations(module: Module, rule: Node) -> None:
         )
 
 
-def _check_with(module: Module, rule: Node, functions: dict[tuple[str, ...], int], *, testing: bool) -> None:
+def _check_with(module: Module, nodes: list[Node], functions: dict[Path, int], *, testing: bool) -> None:
     """Restrict what `with` replaces: a value, or in tests a built-in function by what rules may call.
 
     A module's own functions are not replaced reliably: the engine compares the call's spelling.
     """
     allowed = "input, data and built-in functions" if testing else "input and data"
-    for node in _walk(rule):
+    for node in nodes:
         for mod in node.get("with_mods") or ():
             target = path_of(mod["refr"])
             resolved = _resolve(module, target) if target else ("",)
@@ -306,9 +323,7 @@ def _check_with(module: Module, rule: Node, functions: dict[tuple[str, ...], int
                 raise RegoError("capability", f"{module.where(mod)}: `with` may replace {allowed} only")
 
 
-def _replaced(
-    module: Module, target: tuple[str, ...], value: Node, functions: dict[tuple[str, ...], int]
-) -> bool:
+def _replaced(module: Module, target: Path, value: Node, functions: dict[Path, int]) -> bool:
     """Whether a built-in function is replaced by a plain value or by a function that rules may call."""
     if ".".join(target) not in ARITY or _resolve(module, target)[0] == "data":
         return False
@@ -318,16 +333,18 @@ def _replaced(
     return path is not None and _arity(module, path, functions) is not None
 
 
-def _arity(module: Module, path: tuple[str, ...], functions: dict[tuple[str, ...], int]) -> int | None:
+def _arity(module: Module, path: Path, functions: dict[Path, int]) -> int | None:
     resolved = _resolve(module, path)
     if resolved[0] == "data":
         return functions.get(resolved[1:])
     return functions.get((*module.package, *path), ARITY.get(".".join(path)))
 
 
-def _check_data(module: Module, rule: Node, rules: set[tuple[str, ...]], data: Collection[str]) -> None:
+def _check_data(
+    module: Module, references: list[tuple[Node, Path]], rules: set[Path], data: Collection[str]
+) -> None:
     """Refuse a reference to neither a rule nor data that is there: it would be silently undefined."""
-    for node, path in _references(rule):
+    for node, path in references:
         full = _resolve(module, path)
         if full[0] != "data" or (len(full) > 1 and full[1] in data):
             continue
@@ -338,22 +355,13 @@ def _check_data(module: Module, rule: Node, rules: set[tuple[str, ...]], data: C
             )
 
 
-def _check_recursion(modules: list[Module], rules: set[tuple[str, ...]]) -> None:
-    edges: dict[tuple[str, ...], set[tuple[str, ...]]] = {name: set() for name in rules}
-    for module in modules:
-        for name, rule in module.rules:
-            spec = rule.get("Spec", {"head": {}, "bodies": []})
-            heads = [value for head in spec["head"].values() for key, value in head.items() if key != "refr"]
-            for _, path in _references([heads, spec["bodies"]]):
-                edges[*module.package, name] |= _targets(module, path, rules)
-    done: set[tuple[str, ...]] = set()
+def _check_recursion(edges: dict[Path, set[Path]]) -> None:
+    done: set[Path] = set()
     for start in sorted(edges):
         _visit(start, edges, done)
 
 
-def _visit(
-    start: tuple[str, ...], edges: dict[tuple[str, ...], set[tuple[str, ...]]], done: set[tuple[str, ...]]
-) -> None:
+def _visit(start: Path, edges: dict[Path, set[Path]], done: set[Path]) -> None:
     trail = [start]
     pending = [iter(sorted(edges[start]))] if start not in done else []
     while pending:
@@ -369,7 +377,7 @@ def _visit(
             pending.append(iter(sorted(edges[following])))
 
 
-def _targets(module: Module, path: tuple[str, ...], rules: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+def _targets(module: Module, path: Path, rules: set[Path]) -> set[Path]:
     """Find the rules a reference may evaluate; a dynamic one may reach all below its fixed part."""
     full = _resolve(module, path)
     if full[0] == "data":
@@ -377,11 +385,11 @@ def _targets(module: Module, path: tuple[str, ...], rules: set[tuple[str, ...]])
     return {(*module.package, path[0])} & rules
 
 
-def _reachable(path: tuple[str, ...], rules: set[tuple[str, ...]]) -> set[tuple[str, ...]]:
+def _reachable(path: Path, rules: set[Path]) -> set[Path]:
     return {name for name in rules if name == path[: len(name)] or path == name[: len(path)]}
 
 
-def _resolve(module: Module, path: tuple[str, ...]) -> tuple[str, ...]:
+def _resolve(module: Module, path: Path) -> Path:
     imported = module.imports.get(path[0])
     return (*imported, *path[1:]) if imported and path[0] not in {"data", "input"} else path
 
@@ -412,7 +420,7 @@ def _references(root: Node) -> Any:
                 yield node, path
 
 
-def _fixed_part(node: Node, pending: list[Node]) -> tuple[str, ...]:
+def _fixed_part(node: Node, pending: list[Node]) -> Path:
     """Walk down a reference; what is not part of its path goes to `pending`."""
     parts: list[str | None] = []
     while "Var" not in node:
