@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Node = Any
 Path = tuple[str, ...]
 # What a node holds that is looked at.
-_CHECKED = frozenset({"Call", "Membership", "UnaryExpr", "with_mods"})
+_CHECKED = frozenset({"Call", "Membership", "NotExpr", "UnaryExpr", "with_mods"})
 _ENTRY = re.compile(r"(deny|violation|warn)(_\w+)*\Z")
 # What exempts from a `deny` or `violation`: evaluated as these are, but nothing that could refuse.
 _EXCEPTION = "exception"
@@ -140,7 +140,8 @@ def _check_all(modules: list[Module], data: Collection[str], *, testing: bool) -
             nodes = [node for node in _walk(rule) if not _CHECKED.isdisjoint(node)]
             _check_calls(module, nodes, functions)
             _check_with(module, nodes, functions, testing=testing)
-            _check_negations(module, rule)
+            if any("NotExpr" in node for node in nodes):
+                _check_negations(module, rule)
             named, evaluated = (list(_references(part)) for part in _halves(rule))
             _check_data(module, named + evaluated, rules, data)
             edges[*module.package, name] |= _all_targets(module, evaluated, rules)
