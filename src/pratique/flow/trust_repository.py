@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pratique.errors import UsageError
+from pratique.errors import SignatureInvalidError, UsageError
 from pratique.model.digest import sha256_bytes
 from pratique.store.atomic import write_all_atomic
 from pratique.trust.authority.folder import ROOT_FILE
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pratique.model.clock import Clock
+    from pratique.model.digest import Digest
     from pratique.trust.signers.port import KeyHandle
 
 SIGNING_CONFIG: Final = "signing_config.v0.2.json"
+FIRST: Final = "pinned.root.json"
+ROOT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 SERVED: Final = "tuf"
 """Folder below the trust folder that `pratique serve --trust` serves."""
 
@@ -116,27 +120,68 @@ class Imported(msgspec.Struct, frozen=True):
     signing: bool
 
 
-def use_trust(home: Path, source: str, *, pinned: bytes) -> Imported:
+def use_trust(home: Path, source: str, *, pinned: bytes, name: str = "") -> Imported:
     """Take a trusted root from a TUF repository: from a folder, such as a stick's, or over HTTPS.
 
-    Everything is kept under the pinned root's digest: `<home>/roots/<digest>/`. Doing it again takes over
-    what was published since; a repository older than what was seen is refused.
+    Everything is kept in `<home>/roots/<name>/`, by default under the pinned root's digest. Doing it again
+    takes over what was published since; a repository older than what was seen is refused.
 
     Args:
         home: the state directory.
         source: folder or URL.
         pinned: the repository's root.json, got over a channel that is trusted.
+        name: what it is called here.
 
     Raises:
-        UsageError: no such folder, or not https.
+        UsageError: no such folder, not https, no name, or one that is another root's.
         SignatureInvalidError: the repository does not verify under that root.
         MalformedError: its trusted root does not parse.
         InfrastructureError: it cannot be reached.
     """
     from pratique.flow.tuf.fetch import fetch_targets, require  # noqa: PLC0415 - python-tuf is an extra
 
-    folder = home / "roots" / sha256_bytes(pinned).hex[:16]
+    folder = _named(home, name or sha256_bytes(pinned).hex[:16])
+    first = folder / "tuf" / FIRST
+    if folder.exists() and (not first.is_file() or first.read_bytes() != pinned):
+        raise UsageError(f"{folder} is of another root", hint="choose another --name, or remove it")
     found = fetch_targets(source, [ROOT_FILE, SIGNING_CONFIG], pinned=pinned, cache=folder / "tuf")
     root = parse_root(require(found, ROOT_FILE, source))
-    write_all_atomic([(folder / name, data) for name, data in found.items()])
+    write_all_atomic([(first, pinned), *((folder / name, data) for name, data in found.items())])
     return Imported(folder, root, SIGNING_CONFIG in found)
+
+
+def use_file(home: Path, file: Path, *, fingerprint: Digest, name: str) -> Imported:
+    """Take over a trusted root from a file, by the fingerprint that its owner gave (I/O).
+
+    Raises:
+        UsageError: no name, or one that another root has.
+        ConfigError: no such file.
+        SignatureInvalidError: another root than the fingerprint's.
+        MalformedError: it does not parse.
+    """
+    folder, root = _named(home, name), load_root(file)
+    if not root.fingerprint.matches(fingerprint):
+        raise SignatureInvalidError(
+            f"{file} has fingerprint {root.fingerprint}, not {fingerprint}",
+            hint="ask the root's owner for its fingerprint",
+        )
+    if (folder / "tuf").exists():
+        raise UsageError(f"{folder} follows a TUF repository", hint="choose another --name, or remove it")
+    write_all_atomic([(folder / ROOT_FILE, root.data)])
+    return Imported(folder, root, signing=False)
+
+
+def other_roots(home: Path) -> dict[str, TrustedRoot]:
+    """Give the roots of others that are in use here, by name (I/O).
+
+    Raises:
+        MalformedError: one of them does not parse.
+    """
+    files = sorted((home / "roots").glob(f"*/{ROOT_FILE}"))
+    return {file.parent.name: load_root(file) for file in files}
+
+
+def _named(home: Path, name: str) -> Path:
+    if not ROOT_NAME.match(name):
+        raise UsageError(f"not a root's name: {name[:80]!r}", hint="a lower-case name: --name partner")
+    return home / "roots" / name

@@ -159,7 +159,7 @@ def _policy(given: Given) -> tuple[Acceptance | None, KeyRing]:
 
 
 def find_root(home: Path, given: str | None) -> TrustedRoot:
-    """Load the trusted root that is meant: a file, a name under `trust/roots`, or by default one's own (I/O).
+    """Load the trusted root that is meant: a file, a name under `roots`, or by default one's own (I/O).
 
     Raises:
         ConfigError: there is none.
@@ -167,14 +167,14 @@ def find_root(home: Path, given: str | None) -> TrustedRoot:
     """
     if given is None:
         return load_root(home / "trust" / "trusted_root.json")
-    named = home / "trust" / "roots" / f"{given}.json"
+    named = home / "roots" / given / "trusted_root.json"
     if _ROOT_NAME.match(given) and named.is_file():
         return load_root(named)
     file = type(home)(given)
     if not file.is_file():
         raise UsageError(
             f"{given!r} is neither a trusted root's file nor a name that is known here",
-            hint=f"give a trusted_root.json, or put it at {named.parent}/NAME.json",
+            hint="give a trusted_root.json, or take one over: pratique trust use --help",
         )
     return load_root(file)
 

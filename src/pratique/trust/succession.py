@@ -110,7 +110,7 @@ def follow(pinned: Digest, newest: bytes, links: Mapping[Digest, Link]) -> tuple
         if link is None or len(found) >= min(len(links), MAX_ROTATIONS):
             raise SignatureInvalidError(
                 f"the root has fingerprint {goal}, not {pinned}, and no rotation leads from there to it",
-                hint="ask the root's owner for its fingerprint; if yours is right, this is another's",
+                hint="ask the root's owner for its fingerprint; if yours is right, this package is another's",
             )
         if not sha256_bytes(link.root).matches(at):
             raise SignatureInvalidError(f"what is said to be root {at} is another one")

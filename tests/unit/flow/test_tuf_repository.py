@@ -8,10 +8,22 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from pratique.errors import ConfigError, InfrastructureError, SignatureInvalidError, UsageError
-from pratique.flow.trust_repository import SIGNING_CONFIG, Exported, export_trust, use_trust
+from pratique.flow.rotate import Plan, rotate
+from pratique.flow.trust_repository import (
+    SIGNING_CONFIG,
+    Exported,
+    export_trust,
+    other_roots,
+    use_file,
+    use_trust,
+)
 from pratique.flow.tuf.publish import publish
+from pratique.flow.verify import find_root
+from pratique.flow.workspace import Workspace
 from pratique.model.clock import system_clock
+from pratique.model.digest import sha256_bytes
 from pratique.trust.authority.init import initialise
+from pratique.trust.root import parse_root
 from pratique.trust.signers.file import LocalKey
 
 if TYPE_CHECKING:
@@ -125,3 +137,45 @@ def test_where_there_is_none(tmp_path: Path) -> None:
     for source in (str(tmp_path / "nowhere"), "ftp://example.org"):
         with pytest.raises(UsageError):
             use_trust(tmp_path / "other", source, pinned=b"{}")
+
+
+def test_a_client_with_the_old_version_takes_over_the_rotated_root(
+    tmp_path: Path, export: Callable[..., Exported]
+) -> None:
+    done = export()
+    pinned = done.root.read_bytes()
+    old = use_trust(tmp_path / "other", str(done.folder), pinned=pinned, name="partner").root
+    moment = system_clock() + timedelta(hours=1)
+    workspace = Workspace.open(tmp_path / "home", clock=lambda: moment)
+    rotated = rotate(workspace, Plan())
+    export()
+    new = use_trust(tmp_path / "other", str(done.folder), pinned=pinned, name="partner").root
+    assert (old.fingerprint, new.fingerprint) == (rotated.old, rotated.new)
+    assert other_roots(tmp_path / "other") == {"partner": new}
+    assert find_root(tmp_path / "other", "partner") == new
+
+
+def test_roots_side_by_side_by_file_and_fingerprint(tmp_path: Path, export: Callable[..., Exported]) -> None:
+    done = export()
+    file, home = tmp_path / "home/trust/trusted_root.json", tmp_path / "other"
+    root = parse_root(file.read_bytes())
+    use_trust(home, str(done.folder), pinned=done.root.read_bytes(), name="stick")
+    use_file(home, file, fingerprint=root.fingerprint, name="file")
+    assert other_roots(home) == {"file": root, "stick": root}
+    with pytest.raises(SignatureInvalidError, match="has fingerprint"):
+        use_file(home, file, fingerprint=sha256_bytes(b"another"), name="evil")
+    with pytest.raises(UsageError, match="follows a TUF repository"):
+        use_file(home, file, fingerprint=root.fingerprint, name="stick")
+    with pytest.raises(UsageError, match="is of another root"):
+        use_trust(home, str(done.folder), pinned=b"{}", name="stick")
+    for name in ("../x", "", ".x", "A"):
+        with pytest.raises(UsageError, match="not a root's name"):
+            use_file(home, file, fingerprint=root.fingerprint, name=name)
+    assert set(other_roots(home)) == {"file", "stick"}
+
+
+def test_sigstores_public_good_root_stands_beside_ones_own(tmp_path: Path, test_data: Path) -> None:
+    file = test_data / "evidence" / "public-good.trusted_root.json"
+    root = parse_root(file.read_bytes())
+    use_file(tmp_path, file, fingerprint=root.fingerprint, name="public-good")
+    assert find_root(tmp_path, "public-good").fingerprint == root.fingerprint

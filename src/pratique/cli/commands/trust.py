@@ -14,6 +14,8 @@ from pratique.cli.session import Session, session_options
 from pratique.model.clock import format_time, system_clock
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pratique.trust.root import TrustedRoot
 
 
@@ -59,22 +61,57 @@ def init(session: Session, *, domain: str, keys: tuple[str, ...]) -> None:
 @command.command("show")
 @session_options
 def show(session: Session) -> None:
-    """Show the trust root's fingerprint, which an auditor needs, and nothing secret."""
+    """Show the trust root's fingerprint, which an auditor needs, others' roots in use, and nothing secret.
+
+    Each key with its time: a root keeps the keys that were replaced.
+    """
     from pratique.flow.trust import show_trust  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.trust_repository import other_roots  # noqa: PLC0415 - likewise
 
-    _print_root(session, show_trust(session.home))
+    _print_root(session, show_trust(session.home), other_roots(session.home))
 
 
-def _print_root(session: Session, root: TrustedRoot) -> None:
+def _print_root(session: Session, root: TrustedRoot, others: Mapping[str, TrustedRoot] | None = None) -> None:
     domain, file = root.tlogs[0].origin, session.home / "trust" / "trusted_root.json"
-    body = {"fingerprint": str(root.fingerprint), "trustDomain": domain, "file": str(file)}
+    body = {
+        "fingerprint": str(root.fingerprint),
+        "trustDomain": domain,
+        "file": str(file),
+        "keys": _keys(root),
+        "others": {
+            name: {"fingerprint": str(other.fingerprint), "keys": _keys(other)}
+            for name, other in (others or {}).items()
+        },
+    }
 
     def human() -> None:
         click.echo(f"trust root   {root.fingerprint}")
         click.echo(f"trust domain {domain}")
         click.echo(f"file         {file}")
+        for key in _keys(root):
+            if key["until"]:
+                click.echo(f"former key   {key['name']} {key['key']}, {key['since']} to {key['until']}")
+        for name, other in (others or {}).items():
+            click.echo(f"root {name:<7} {other.fingerprint}")
+            click.echo(f"{'':<12} logs of {', '.join(sorted({log.origin for log in other.tlogs}))}")
 
     session.emit(body, human)
+
+
+def _keys(root: TrustedRoot) -> list[dict[str, str | None]]:
+    """List what a root names, and what each is believed for: `ca`, `tsa`, `ctlog`, `log`."""
+    from pratique.trust.authority.roots import instance_key, instances  # noqa: PLC0415 - as above
+
+    return [
+        {
+            "name": name,
+            "key": str(instance_key(item)),
+            "since": format_time(item.valid_for.start),
+            "until": format_time(item.valid_for.end) if item.valid_for.end else None,
+        }
+        for name, found in instances(root).items()
+        for item in found
+    ]
 
 
 @command.command("keygen")

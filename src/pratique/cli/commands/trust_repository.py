@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from pratique.cli.secrets import ask_secret
-from pratique.cli.session import Session, read_bounded, session_options
+from pratique.cli.session import Session, given_digest, read_bounded, session_options
 from pratique.errors import UsageError
 from pratique.model.clock import system_clock
 
@@ -72,19 +72,28 @@ def export(
 
 @click.command("use")
 @click.argument("source")
-@click.option("--root", "pinned", type=click.Path(exists=True, dir_okay=False, path_type=Path), required=True,
+@click.option("--root", "pinned", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="The repository's root.json, got over a channel that you trust.")  # fmt: skip
+@click.option("--fingerprint", metavar="sha256:…", help="SOURCE is a trusted_root.json; its owner gave this.")
+@click.option("--name", default="", help="What the root is called here, as in verify --root NAME.")
 @session_options
-def use(session: Session, *, source: str, pinned: Path) -> None:
+def use(session: Session, *, source: str, pinned: Path | None, fingerprint: str | None, name: str) -> None:
     """Take over the trust root of SOURCE: a TUF repository in a folder, on a stick, or at an https address.
 
-    Do it again to take over what was published since; an older repository is refused.
+    Do it again to take over what was published since; an older repository is refused. With --fingerprint and
+    --name, SOURCE is a trusted_root.json itself. Roots in use stand beside your own: trust show lists them.
     """
-    from pratique.flow.trust_repository import use_trust  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.trust_repository import use_file, use_trust  # noqa: PLC0415 - pulls in cryptography
 
-    data = read_bounded(pinned, _MAX_ROOT_BYTES)
+    if (pinned is None) == (fingerprint is None):
+        raise UsageError("by what is it to be believed?", hint="--root root.json, or --fingerprint sha256:…")
     try:
-        done = use_trust(session.home, source, pinned=data)
+        if pinned is not None:
+            data = read_bounded(pinned, _MAX_ROOT_BYTES)
+            done = use_trust(session.home, source, pinned=data, name=name)
+        else:
+            given = given_digest(fingerprint or "")
+            done = use_file(session.home, Path(source), fingerprint=given, name=name)
     except ImportError as error:
         raise UsageError(f"python-tuf is not installed ({error.name})", hint=_EXTRA) from error
     body = {

@@ -31,7 +31,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--certificate-identity", "identity", default="", help="Whose certificate; * within a segment.")
 @click.option("--certificate-oidc-issuer", "issuer", default="", help="Who has to vouch for that name.")
 @click.option("--key", "keys", type=_FILE, multiple=True, help="Public key(s) to trust; may be repeated.")
-@click.option("--root", help="Trusted root: a file, or a name under trust/roots.  [default: one's own]")
+@click.option("--root", help="Trusted root: a file, or the name of one in use.  [default: one's own]")
 @click.option(
     "--predicate-type", default="", help="What has to be claimed: a URI, a short name, 'signature'."
 )
