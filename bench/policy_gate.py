@@ -5,6 +5,9 @@ bundle, as one command does. Warm: both are kept, as a server does; each decisio
 own. Processor time is that of this process and all below it. Peers, where `PRATIQUE_OPA` and
 `PRATIQUE_CONFTEST` name them: the same rules over the same input on their command line, which is Rego alone,
 without the trust layer.
+`PRATIQUE_COSIGN` adds what cosign does instead of a gate: a process verifies one attestation of a blob, its
+signature, certificate and log proof, offline against a trusted root, and judges nothing in it. Our decisions
+judge evidence that is verified already, by trust layer and Rego.
 Run: `python bench/policy_gate.py [rounds]`.
 """
 
@@ -26,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "unit"
 
 import policy_scenario as s
 
+from pratique.model.digest import sha256_bytes
 from pratique.model.strict_json import canonical_json
 from pratique.policy.bundle import make_bundle
 from pratique.policy.engine.regorus import RegorusEngine
@@ -33,6 +37,8 @@ from pratique.policy.gate import evaluate
 from pratique.policy.rule_data import rule_data_table
 from pratique.policy.shipped import shipped_bundle
 from pratique.policy.trust_file import requirements_table
+from pratique.testing.authority import make_world
+from pratique.trust.statement import Statement, Subject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -145,6 +151,30 @@ def peers(folder: Path) -> dict[str, list[str]]:
     return found
 
 
+def cosign(folder: Path, program: str) -> list[str]:
+    """Write a blob with a signed attestation, and give the command line that verifies it."""
+    world = make_world(folder)
+    blob = folder / "app"
+    blob.write_bytes(b"an application\n")
+    subject = Subject("app", sha256_bytes(blob.read_bytes()).digest_set)
+    statement = Statement((subject,), "https://slsa.dev/provenance/v1", {"answer": 42})
+    bundle, root = folder / "bundle.json", folder / "root.json"
+    bundle.write_bytes(world.log.append(world.authority.signer("builder").sign(statement)))
+    root.write_bytes(world.authority.trusted_root.data)
+    return [
+        *(program, "verify-blob-attestation", f"--bundle={bundle}", f"--trusted-root={root}"),
+        *("--type=slsaprovenance1", "--use-signed-timestamps"),
+        "--certificate-identity=spiffe://pratique.local/builder",
+        *("--certificate-oidc-issuer=https://pratique.local/pratique", str(blob)),
+    ]
+
+
+def verified(command: list[str]) -> None:
+    """Run cosign, which must accept."""
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr[:500]
+
+
 def evaluated(command: list[str]) -> None:
     """Run a peer; conftest's exit code says whether a rule denied, which is no failure of the run."""
     done = subprocess.run(command, capture_output=True, check=False)
@@ -167,6 +197,12 @@ def compare(gate_input: GateInput, load: Callable[[], PolicyBundle], rounds: int
         }
         for name, command in peers(Path(folder)).items():
             cases[name] = partial(evaluated, command)
+        if program := os.environ.get("PRATIQUE_COSIGN"):
+            signed = Path(folder) / "signed"
+            signed.mkdir()
+            cases["cosign verify-blob-attestation"] = partial(
+                verified, cosign(Path(folder) / "signed", program)
+            )
         times: dict[str, list[float]] = {name: [] for name in cases}
         for _ in range(rounds):
             for name, decide in cases.items():
