@@ -74,9 +74,24 @@ def storage_of(home: Path) -> Storage | None:
     return typed(table, Storage, what=str(path), known=Storage.__struct_fields__)
 
 
-def blobs_of(home: Path, objects: Objects | None) -> BlobStore:
-    """Open the blobs of a state directory, with the bucket behind them where there is one."""
-    return BlobStore(home / "blobs") if objects is None else SharedBlobs(home / "blobs", objects)
+def open_journal(home: Path, authority: Authority, storage: Storage | None) -> Journal:
+    """Open the journal of a state directory with its blobs, and the bucket behind both where there is one.
+
+    Raises:
+        ConfigError: the bucket cannot be opened as it is configured.
+        EvidenceInvalidError, InfrastructureError: as `Journal.open`.
+    """
+    objects = None if storage is None else storage.open()
+    folder = home / "blobs"
+    return Journal.open(
+        home,
+        log_key=authority.log_key,
+        origin=authority.trust_domain,
+        blobs=BlobStore(folder) if objects is None else SharedBlobs(folder, objects),
+        objects=objects,
+        former=authority.former_log_keys,
+        guard=authority.check_current,
+    )
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -93,19 +108,8 @@ def send(home: Path, authority: Authority, storage: Storage) -> Sent:
         EvidenceInvalidError: the bucket has another log, or entries that this machine has not.
         InfrastructureError: the service did not answer, or refused.
     """
-    objects = storage.open()
-    blobs = SharedBlobs(home / "blobs", objects)
-    origin = authority.trust_domain
-    with Journal.open(
-        home,
-        log_key=authority.log_key,
-        origin=origin,
-        blobs=blobs,
-        objects=objects,
-        former=authority.former_log_keys,
-        guard=authority.check_current,
-    ) as journal:
-        count = blobs.send_all()
+    with open_journal(home, authority, storage) as journal:
+        count = SharedBlobs(home / "blobs", storage.open()).send_all()
         return Sent(count, journal.publish())
 
 
@@ -170,10 +174,7 @@ def restore(home: Path, authority: Authority, storage: Storage) -> int:
     finally:
         restored.close()
     new.replace(sequencer)
-    blobs = SharedBlobs(home / "blobs", objects)
-    with Journal.open(
-        home, log_key=authority.log_key, origin=origin, blobs=blobs, former=authority.former_log_keys
-    ) as journal:
+    with open_journal(home, authority, storage) as journal:
         journal.rebuild_index()
     _note(home, storage)
     return head.size

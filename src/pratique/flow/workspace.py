@@ -11,8 +11,7 @@ from pratique.flow.people import Community, fold_people
 from pratique.flow.progress import Silent
 from pratique.flow.scratch import scratch_folder
 from pratique.flow.signing import key_opener, nobody_to_ask
-from pratique.flow.storage import blobs_of, storage_of
-from pratique.journal.journal import Journal
+from pratique.flow.storage import open_journal, storage_of
 from pratique.model import predicate
 from pratique.model.clock import Clock, system_clock
 from pratique.report.audit.former import former_links
@@ -58,18 +57,8 @@ class Workspace:
     ) -> None:
         self.home = home
         self.authority = authority
-        storage = storage_of(home)
-        objects = None if storage is None else storage.open()
-        self.blobs = blobs_of(home, objects)
-        self.journal = Journal.open(
-            home,
-            log_key=authority.log_key,
-            origin=authority.trust_domain,
-            blobs=self.blobs,
-            objects=objects,
-            former=authority.former_log_keys,
-            guard=authority.check_current,
-        )
+        self.journal = open_journal(home, authority, storage_of(home))
+        self.blobs = self.journal.blobs
         self.clock = clock
         self.progress = progress
         self.organisation = organisation

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 from pratique.errors import UsageError
 from pratique.flow.signing import key_opener, nobody_to_ask
-from pratique.flow.storage import blobs_of, storage_of
+from pratique.flow.storage import open_journal, storage_of
 from pratique.flow.trust_repository import SERVED
-from pratique.journal.journal import Journal
 from pratique.server.app import make_app
 from pratique.server.asgi import Tls, listening, run_application
 from pratique.server.service import Service
@@ -50,18 +49,7 @@ def serving(
     try:
         with locked(lock, wait=0):
             authority = Authority.load(home / "trust", clock, key_opener(ask, clock))
-            storage = storage_of(home)
-            objects = None if storage is None else storage.open()
-            blobs, origin = blobs_of(home, objects), authority.trust_domain
-            with Journal.open(
-                home,
-                log_key=authority.log_key,
-                origin=origin,
-                blobs=blobs,
-                objects=objects,
-                former=authority.former_log_keys,
-                guard=authority.check_current,
-            ) as journal:
+            with open_journal(home, authority, storage_of(home)) as journal:
                 repository = home / "trust" / SERVED
                 service = Service(settings, authority, journal, repository=repository, clock=clock)
                 try:

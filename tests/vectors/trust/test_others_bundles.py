@@ -181,7 +181,7 @@ def test_bare_signatures_of_the_staging_instance(folder: Path, staging: TrustedR
 def test_the_staging_instances_attestation_for_pypi(evidence: Path, staging: TrustedRoot) -> None:
     (found,) = established(evidence / "pypi" / "rfc8785-0.1.2-py3-none-any.whl.publish.attestation", staging)
     assert found.statement is not None
-    assert found.statement.predicate_type == "https://docs.pypi.org/attestations/publish/v1"
+    assert found.statement.predicate_type.endswith("/attestations/publish/v1")
 
 
 REFUSED: dict[str, tuple[str, type[Exception], str]] = {
