@@ -28,7 +28,7 @@ needs_opa = pytest.mark.skipif(not PROGRAM, reason="PRATIQUE_OPA names no OPA pr
 
 @pytest.fixture(scope="module")
 def opa() -> OpaEngine:
-    return OpaEngine(PROGRAM, Limits(wall_seconds=4, output_bytes=100_000))
+    return OpaEngine(PROGRAM, Limits(wall_seconds=4, start_seconds=120, output_bytes=100_000))
 
 
 # Where OPA says it in its own words.

@@ -61,8 +61,11 @@ class OpaEngine:
         self._program = str(Path(found).resolve())
         self.limits = limits
         try:
-            version = re.search(rb"^Version: (\S+)$", self._run("version"), re.MULTILINE)
-            self._known = parse_json_object(self._run("capabilities", "--current"), what="opa capabilities")
+            starting = msgspec.structs.replace(DEFAULT_LIMITS, wall_seconds=limits.start_seconds)
+            said = self._run("version", limits=starting)
+            version = re.search(rb"^Version: (\S+)$", said, re.MULTILINE)
+            known = self._run("capabilities", "--current", limits=starting)
+            self._known = parse_json_object(known, what="opa capabilities")
         except (EngineError, MalformedError) as error:
             raise ConfigError(f"policy engine opa: {found}: {error.message}") from error
         if version is None:
