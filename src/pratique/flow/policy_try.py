@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pratique.errors import UsageError
+from pratique.errors import MalformedError, UsageError
 from pratique.flow.artifact import find_artifact
 from pratique.flow.gate import latest_decision
 from pratique.flow.policy_history import find_decision
@@ -45,6 +45,10 @@ def saved_input(path: Path) -> GateInput:
             return read_input(stream.read(MAX_BYTES + 1))
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    except MalformedError as error:
+        raise MalformedError(
+            f"{path}: {error.message}", hint="save one with: pratique policy eval --save FILE"
+        ) from error
 
 
 def decision_meant(workspace: Workspace, project: Project | None, text: str | None) -> Decision:
