@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import signal
 import subprocess
 import sys
@@ -271,9 +272,10 @@ def test_a_worker_gone_wrong_is_an_error(name: str, monkeypatch: pytest.MonkeyPa
 def test_open_descriptors_do_not_pile_up() -> None:
     engine = RegorusEngine()
     members(engine, ECHO, {"x": 1})
+    gc.collect()  # other tests' engines close theirs when they are collected, at any moment
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         members(engine, ECHO, {"x": 1})
         with pytest.raises(EngineError):
             members(engine, {"a.rego": Module(source="package a")}, {})
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before

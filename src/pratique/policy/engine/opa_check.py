@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pratique.policy.engine.builtins import ARITY
 from pratique.policy.engine.port import EngineError
+from pratique.policy.engine.rego_tree import walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -43,7 +44,7 @@ class _Module:
         """Yield what the rules refer to."""
         for rule in self.rules:
             body = {key: value for key, value in rule["head"].items() if key != "ref"}
-            for node in _walk([body, {key: value for key, value in rule.items() if key != "head"}]):
+            for node in walk([body, {key: value for key, value in rule.items() if key != "head"}]):
                 if node.get("type") == "ref":
                     yield self.resolve(node["value"])
                 elif node.get("type") == "var":
@@ -104,7 +105,7 @@ def _entries(module: _Module) -> Iterator[tuple[str, str]]:
 
 def _check_arity(module: _Module, functions: Mapping[Path, int]) -> None:
     """Refuse one argument too many, which OPA takes for what the result must equal."""
-    for node in _walk(module.rules):
+    for node in walk(module.rules):
         call = node.get("value") if node.get("type") == "call" else node.get("terms")
         if not isinstance(call, list) or call[0].get("type") != "ref":
             continue
@@ -118,7 +119,7 @@ def _check_arity(module: _Module, functions: Mapping[Path, int]) -> None:
 
 
 def _check_with(module: _Module, functions: Mapping[Path, int]) -> None:
-    for node in _walk(module.rules):
+    for node in walk(module.rules):
         for item in node.get("with") or ():
             target = module.resolve(item["target"]["value"]) if item["target"]["type"] == "ref" else ()
             if target[:1] not in {("input",), ("data",)} or target[1:] in functions:
@@ -157,14 +158,3 @@ def _fixed(ref: list[Any]) -> Path:
             break
         parts.append(part["value"])
     return tuple(parts)
-
-
-def _walk(node: Any) -> Iterator[Any]:
-    pending = [node]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            yield item
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)

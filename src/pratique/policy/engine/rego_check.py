@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pratique.policy.engine.builtins import ARITY
 from pratique.policy.engine.rego_negation import unbound
+from pratique.policy.engine.rego_tree import walk
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -137,7 +138,7 @@ def _check_all(modules: list[Module], data: Collection[str], *, testing: bool) -
     used: dict[str, set[Path]] = {module.file: set() for module in modules}
     for module in modules:
         for name, rule in module.rules:
-            nodes = [node for node in _walk(rule) if not _CHECKED.isdisjoint(node)]
+            nodes = [node for node in walk(rule) if not _CHECKED.isdisjoint(node)]
             _check_calls(module, nodes, functions)
             _check_with(module, nodes, functions, testing=testing)
             if any("NotExpr" in node for node in nodes):
@@ -393,18 +394,6 @@ def _reachable(path: Path, rules: set[Path]) -> set[Path]:
 def _resolve(module: Module, path: Path) -> Path:
     imported = module.imports.get(path[0])
     return (*imported, *path[1:]) if imported and path[0] not in {"data", "input"} else path
-
-
-def _walk(node: Node) -> Any:
-    """Yield every object of the tree, without recursion."""
-    pending = [node]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            yield item
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)
 
 
 def _references(root: Node) -> Any:

@@ -16,6 +16,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pratique.policy.engine.rego_tree import walk
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
@@ -30,7 +32,7 @@ def spelled_out(tree: Node) -> str:
     """Give a module's source with each negation written as a comprehension that is empty; lines stay."""
     text: bytes = tree["source"]["contents"].encode("utf-8")
     edits = []
-    for node in _walk(tree["ast"]["rules"]):
+    for node in walk(tree["ast"]["rules"]):
         if "NotExpr" in node:
             span = node["NotExpr"]["span"]
             end = span["end"] + _ends_in_text(node["NotExpr"])
@@ -43,7 +45,7 @@ def spelled_out(tree: Node) -> str:
 
 def _ends_in_text(negation: Node) -> bool:
     """Whether a negation ends in a string; the places of strings are without their closing quote."""
-    strings = (node.get("String") or node.get("RawString") for node in _walk(negation["expr"]))
+    strings = (node.get("String") or node.get("RawString") for node in walk(negation["expr"]))
     return any(found["span"]["end"] == negation["span"]["end"] for found in strings if found)
 
 
@@ -55,11 +57,11 @@ def unbound(rule: Node, text: bytes, known: Collection[str]) -> Iterator[tuple[N
         text: the module's, as `every` has its variables' places only.
         known: names that are no variables: rules, functions, imports, `input`, `data`.
     """
-    negations = [node["NotExpr"] for node in _walk(rule) if "NotExpr" in node]
+    negations = [node["NotExpr"] for node in walk(rule) if "NotExpr" in node]
     if not negations:
         return
     elsewhere = set(_variables(rule, leave=_is_negation)) | set(known)
-    for every in (node["Every"] for node in _walk(rule) if "Every" in node):
+    for every in (node["Every"] for node in walk(rule) if "Every" in node):
         places = (place for place in (every["key"], every["value"]) if place)
         elsewhere.update(text[place["start"] : place["end"]].decode() for place in places)
     elsewhere.update(name for item in negations for name in _inner(item["expr"]))
@@ -71,7 +73,7 @@ def unbound(rule: Node, text: bytes, known: Collection[str]) -> Iterator[tuple[N
 
 def _inner(expression: Node) -> Iterator[str]:
     """Yield the variables of an expression's comprehensions, but for their own negations' alone."""
-    for node in _walk(expression):
+    for node in walk(expression):
         for kind in _COMPREHENSIONS & node.keys():
             yield from _variables(node[kind], leave=_is_negation)
 
@@ -96,14 +98,3 @@ def _variables(root: Node, leave: Any) -> Iterator[str]:
                 yield item["Var"]["value"]
             call = item.get("Call")
             pending.extend([call["params"]] if call else item.values())
-
-
-def _walk(root: Node) -> Iterator[Node]:
-    pending = [root]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, dict):
-            yield item
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)
