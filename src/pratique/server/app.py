@@ -6,9 +6,10 @@ Handlers are plain synchronous functions (`http.Handler`), each called in a work
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from pratique.server.limits import RateLimit
 
 log = logging.getLogger("pratique.server")
+_LINGER_BYTES: Final = 16 * 1024 * 1024
+_LINGER_SECONDS: Final = 2
 _SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
@@ -74,6 +77,8 @@ def _endpoint(
         except CallRefusedError as error:
             refused(route.path, error, address)
             reply = error.reply()
+            if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                await _linger(request)
         return _response(reply)
 
     return endpoint
@@ -129,6 +134,23 @@ async def _body(request: Request, most: int, seconds: float) -> bytes:
     return bytes(data)
 
 
+async def _linger(request: Request) -> None:
+    """Throw away some of a body that is too long.
+
+    A connection that is closed on unread bytes is reset, and a client that is still sending then never sees
+    why. One that asks first (`Expect: 100-continue`) has not begun to.
+    """
+    if "expect" in request.headers:
+        return
+    left = _LINGER_BYTES
+    with contextlib.suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(_LINGER_SECONDS):
+            async for chunk in request.stream():
+                left -= len(chunk)
+                if left < 0:
+                    return
+
+
 def _not_found(_: Request, error: Exception) -> Response:
     status = getattr(error, "status_code", HTTPStatus.NOT_FOUND)
     return _response(CallRefusedError(Code.NOT_FOUND, "no such endpoint", reason="", status=status).reply())
@@ -137,5 +159,5 @@ def _not_found(_: Request, error: Exception) -> Response:
 def _response(reply: Reply) -> Response:
     headers = {**_SECURITY_HEADERS, "Content-Type": reply.kind, **reply.headers}
     if reply.status in {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_TIMEOUT}:
-        headers["Connection"] = "close"  # what is left of the body is not read
+        headers["Connection"] = "close"  # all of the body may not have been read
     return Response(reply.body, reply.status, headers)

@@ -146,6 +146,30 @@ def test_those_who_dawdle_or_babble_are_shown_out(server: ServerProcess, sent: b
     assert server.request("GET", "/healthz").status == 200
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 12000000\r\n",
+        b"Content-Length: 12000000\r\nExpect: 100-continue\r\n",
+        b"Content-Length: 99999999999999\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+    ],
+)
+def test_who_sends_too_much_is_told_so(server: ServerProcess, head: bytes) -> None:
+    """Also while still sending: a reset connection would lose the answer."""
+    parts = urlsplit(server.url)
+    body = b"c00000\r\n" + b"x" * 12_582_912 if b"chunked" in head else b"x" * 12_000_000
+    with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
+        connection.sendall(b"POST /api/v1/timestamp HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n")
+        if b"Expect" not in head:
+            connection.sendall(body)
+        answer = b""
+        while chunk := connection.recv(65536):
+            answer += chunk
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"100 Continue" not in answer
+
+
 def test_tls_and_nothing_else(home: Path, tmp_path: Path) -> None:
     make_tls(tmp_path / "tls")
     tls = f'certificate = "{tmp_path}/tls/tls.pem"\nkey = "{tmp_path}/tls/tls.key"\n'
