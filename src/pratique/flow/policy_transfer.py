@@ -11,7 +11,6 @@ import msgspec
 from pratique.errors import EvidenceInvalidError, MalformedError, PratiqueError, UsageError
 from pratique.flow.policy_archive import (
     MAX_ARCHIVE_BYTES,
-    Artifact,
     Packed,
     blobs,
     pack,
@@ -24,6 +23,7 @@ from pratique.image.descriptor import MANIFEST, Descriptor, oci_media_type
 from pratique.image.manifest import parse_manifest
 from pratique.image.registry.client import Repository
 from pratique.image.registry.credentials import load_credentials
+from pratique.image.registry.evidence import fetch_bundles
 from pratique.image.registry.http import Http
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.store.atomic import write_atomic
@@ -37,7 +37,6 @@ _REFERENCE: Final = re.compile(
     r"oci://(?P<host>[^/\s@]+)/(?P<name>[^:@\s]+)(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127}))?"
     r"(?:@sha256:(?P<hex>[0-9a-f]{64}))?\Z"
 )
-_MAX_SIGNATURES: Final = 20
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
@@ -139,13 +138,13 @@ def pull_release(
             f"{what}: it holds policy {artifact.policy.digest}, where {accepted.digest} is pinned",
             hint="look what changed before you pin another: pratique policy diff",
         )
-    signatures = _signatures(repository, artifact)
+    signatures = fetch_bundles(repository, artifact.descriptor.digest)
     if not signatures:
         raise unsigned(what)
-    policy = _blob(repository, artifact.policy)
+    policy = repository.content(artifact.policy, MAX_ARCHIVE_BYTES)
     refused: list[PratiqueError] = []
     for signature in signatures:
-        packed = Packed(artifact=artifact, policy=policy, signature=signature)
+        packed = Packed(artifact=artifact, policy=policy, signature=signature.bundle)
         try:
             release = accept(packed, accepted, at=at, what=what)
         except EvidenceInvalidError as error:
@@ -155,27 +154,3 @@ def pull_release(
         write_atomic(path, pack(packed))
         return Pulled(release, found, path)
     raise refused[0]
-
-
-def _signatures(repository: Repository, artifact: Artifact) -> list[bytes]:
-    """Fetch the Sigstore bundles that refer to a policy."""
-    found = []
-    for referrer in repository.referrers(artifact.descriptor.digest)[:_MAX_SIGNATURES]:
-        if referrer.artifact_type != SIGSTORE:
-            continue
-        manifest = parse_manifest(
-            repository.manifest(referrer.digest)[1], f"signature {referrer.digest.short}"
-        )
-        if len(manifest.layers) == 1 and manifest.layers[0].media_type == SIGSTORE:
-            found.append(_blob(repository, manifest.layers[0]))
-    return found
-
-
-def _blob(repository: Repository, descriptor: Descriptor) -> bytes:
-    if descriptor.size > MAX_ARCHIVE_BYTES:
-        raise MalformedError(
-            f"blob {descriptor.digest.short}: {descriptor.size} bytes are too many for a policy"
-        )
-    data = bytearray()
-    repository.blob(descriptor, data.extend)
-    return bytes(data)

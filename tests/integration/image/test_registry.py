@@ -23,9 +23,11 @@ from pratique.image.layoutwrite import open_writer
 from pratique.image.manifest import Manifest
 from pratique.image.registry import client
 from pratique.image.registry.client import Repository
+from pratique.image.registry.evidence import fetch_bundles
 from pratique.image.registry.http import Credentials, Http
 from pratique.image.registry.transfer import pull_image, push_image
 from pratique.image.source import Source
+from pratique.model.digest import Digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -296,6 +298,40 @@ def test_referrers_by_the_fallback_tag(server: Server, made: tuple[Layout, Assem
     listed = there.referrers(image.descriptor.digest)
     assert [one.digest for one in listed] == [note.digest for note in notes]
     assert {one.artifact_type for one in listed} == {"application/x-note"}
+
+
+def bundle_referrer(layout: Layout, image: Assembled, bundle: bytes) -> Descriptor:
+    kind = "application/vnd.dev.sigstore.bundle.v0.3+json"
+    with open_writer(layout.root) as writer:
+        manifest = Manifest(
+            config=writer.add(b"{}", EMPTY),
+            layers=(writer.add(bundle, kind),),
+            artifact_type=kind,
+            subject=Descriptor(
+                media_type=MANIFEST, digest=image.descriptor.digest, size=image.descriptor.size
+            ),
+        )
+        return writer.add(manifest.encode(), MANIFEST)
+
+
+def test_bundles_are_found_among_the_referrers(server: Server, made: tuple[Layout, Assembled]) -> None:
+    layout, image = made
+    there = repository(server)
+    push_image(layout, image.descriptor, there, "v1")
+    push_image(layout, referrer(layout, image, "no bundle"), there)
+    push_image(layout, bundle_referrer(layout, image, b'{"some": "bundle"}'), there)
+    assert [one.bundle for one in fetch_bundles(there, image.descriptor.digest)] == [b'{"some": "bundle"}']
+
+
+def test_a_referrer_of_something_else_is_refused(server: Server, made: tuple[Layout, Assembled]) -> None:
+    layout, image = made
+    there = repository(server)
+    push_image(layout, bundle_referrer(layout, image, b"{}"), there)
+    other = Digest("0" * 64)
+    listed = server.manifests[f"sha256-{image.descriptor.digest.hex}"]
+    server.manifests[f"sha256-{other.hex}"] = listed
+    with pytest.raises(EvidenceInvalidError, match="and is none"):
+        fetch_bundles(there, other)
 
 
 @pytest.mark.parametrize("name", ["", "A", "a//b", "../x", "a/../b", "a b", "a?x", "x" * 300])

@@ -8,7 +8,7 @@ from contextlib import closing
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Final
 
-from pratique.errors import EvidenceInvalidError, InfrastructureError, UsageError
+from pratique.errors import EvidenceInvalidError, InfrastructureError, MalformedError, UsageError
 from pratique.image.descriptor import INDEX, MANIFEST, Descriptor
 from pratique.image.manifest import MAX_DOCUMENT_BYTES, encode_index, parse_index
 from pratique.model.digest import Digest, sha256_bytes
@@ -79,6 +79,30 @@ class Repository:
         if isinstance(reference, Digest) and not digest.matches(reference):
             raise EvidenceInvalidError(f"{self.name} gave {digest} for {reference}")
         return Descriptor(media_type=media_type, digest=digest, size=len(data)), data
+
+    def document(self, descriptor: Descriptor) -> bytes:
+        """Pull a manifest or an index that a descriptor names.
+
+        Raises:
+            UsageError: there is none.
+            EvidenceInvalidError: its bytes are not of that digest.
+        """
+        return self.manifest(descriptor.digest)[1]
+
+    def content(self, descriptor: Descriptor, limit: int) -> bytes:
+        """Pull a blob whole.
+
+        Raises:
+            MalformedError: it is announced with more than `limit` bytes.
+            EvidenceInvalidError: see `blob`.
+        """
+        if descriptor.size > limit:
+            raise MalformedError(
+                f"{self.name}: blob {descriptor.digest} has {descriptor.size} bytes: too many"
+            )
+        data = bytearray()
+        self.blob(descriptor, data.extend)
+        return bytes(data)
 
     def blob(self, descriptor: Descriptor, write: Callable[[bytes], object]) -> None:
         """Pull a blob, streamed; what was written counts only when this returns.
