@@ -18,6 +18,7 @@ _MAX_INT: Final = 2**53 - 1
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 _KINDS: Final = _CONTAINERS | {str, int, float, bool, type(None)}
 _ENCODE: Final = msgspec.json.Encoder(order="deterministic").encode
+_ENCODE_AS_IT_IS: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder().decode
 
 
@@ -35,16 +36,19 @@ def write_text(value: dict[str, Any]) -> bytes:
 
 
 def read_plain(data: bytes, max_depth: int) -> Any:
-    """Read JSON that is the canonical form of a plain container; None for all other bytes.
+    """Read JSON that holds a plain container in the one way to write it, white space and order apart.
 
-    Nothing else has to be looked for then: that the value's form is these bytes means that no key was there
-    twice, no number was rounded and no byte was left over.
+    None stands for all other bytes. Nothing else has to be looked for where writing the value again gives
+    these bytes: no key was there twice, no number was rounded and no byte was left over.
     """
     try:
         value = _DECODE(data)
-        if type(value) in _CONTAINERS and _ENCODE(value) == data and _is_plain(value, max_depth):
+        if type(value) not in _CONTAINERS:
+            return None
+        written = _ENCODE_AS_IT_IS(value)
+        if written in (data, msgspec.json.format(data, indent=-1)) and _is_plain(value, max_depth):
             return value
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError):
         pass
     return None
 

@@ -101,6 +101,9 @@ def test_takes_every_plain_container(value: Any) -> None:
 def test_reads_back_every_plain_container(value: Any) -> None:
     plain = json.loads(json.dumps(value))
     assert read_plain(rfc8785.dumps(value), 64) == plain
+    for spelling in ({"indent": 2}, {"separators": (",", ":")}, {}):
+        spaced = json.dumps(value, ensure_ascii=False, **spelling).encode()
+        assert read_plain(spaced, 64) == plain
 
 
 def long_way(data: bytes, patch: pytest.MonkeyPatch) -> Any:
@@ -155,6 +158,11 @@ _JSON = st.binary(max_size=60) | st.lists(
 @given(_JSON | _nested(_PLAIN, _TEXT).map(rfc8785.dumps))
 @example(b'{"a":1,"a":1}')
 @example(b'{"a":{"a":1,"a":1}}')
+@example(b'{"a": 1, "a": 1}')
+@example(b'{"b": 1,\n "a": {"c": 2, "c": 2}}')
+@example(b'{"b": 1, "a": 9007199254740992}')
+@example(b'{"b": 123456789012345678901234567890}')
+@example(b"[1] [2]")
 @example(b"[-0]")
 @example(b"[" * 8 + b"]" * 8)
 @example(b"[" * 9 + b"]" * 9)
