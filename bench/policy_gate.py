@@ -33,6 +33,7 @@ from pratique.model.digest import sha256_bytes
 from pratique.model.strict_json import canonical_json
 from pratique.policy.bundle import make_bundle
 from pratique.policy.engine.regorus import RegorusEngine
+from pratique.policy.engine.request import make_request
 from pratique.policy.gate import evaluate
 from pratique.policy.rule_data import rule_data_table
 from pratique.policy.shipped import shipped_bundle
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pratique.policy.bundle import PolicyBundle
-    from pratique.policy.engine.port import Answer, Module
+    from pratique.policy.engine.port import Answer, Document, Module
     from pratique.policy.evidence import GateInput
 
 COMPONENTS = 300
@@ -126,15 +127,13 @@ class Recorder(RegorusEngine):
         super().__init__()
         self.folder = folder
 
-    def evaluate(
-        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
-    ) -> Answer:
+    def evaluate(self, modules: Mapping[str, Module], data: dict[str, Any], document: Document) -> Answer:
         """See `port.Engine`."""
         (self.folder / "policy").mkdir()
         for name, module in modules.items():
             (self.folder / "policy" / name).write_text(module.source)
         (self.folder / "data.json").write_bytes(canonical_json(data))
-        (self.folder / "input.json").write_bytes(canonical_json(document))
+        (self.folder / "input.json").write_bytes(make_request(modules, data, document, self.limits).document)
         return super().evaluate(modules, data, document)
 
 

@@ -30,8 +30,8 @@ def write_plain(value: Any, max_depth: int) -> bytes | None:
         return None
 
 
-def write_text(value: dict[str, Any]) -> bytes:
-    """Write the canonical form of text in lists and objects with ASCII keys; the caller knows it is that."""
+def write_as_is(value: Any) -> bytes:
+    """Write JSON unseen; of text in lists and objects with ASCII keys it is the canonical form."""
     return _ENCODE(value)
 
 

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import rfc8785
 
 from pratique.errors import MalformedError
-from pratique.model.plain_json import read_plain, write_plain, write_text
+from pratique.model.plain_json import read_plain, write_as_is, write_plain
 
 MAX_BYTES = 64 * 1024 * 1024
 MAX_DEPTH = 64
@@ -79,18 +79,33 @@ def parse_json_object(data: bytes, *, what: str, max_bytes: int = MAX_BYTES) -> 
     return value
 
 
-def canonical_json(value: Any) -> bytes:
+def canonical_json(value: Any, *, max_depth: int = MAX_DEPTH) -> bytes:
     """Write JSON in the one form of RFC 8785 (JCS): for what is hashed or signed by us.
 
+    Args:
+        value: of JSON's types.
+        max_depth: refuse deeper nesting.
+
     Raises:
-        MalformedError: a value that has no canonical form (NaN, an integer beyond 2^53-1, a non-string key).
+        MalformedError: a value that has no canonical form (NaN, an integer beyond 2^53-1, a non-string key),
+            or is nested deeper than anybody would read it.
     """
-    if (plain := write_plain(value, MAX_DEPTH)) is not None:
+    if (plain := write_plain(value, max_depth)) is not None:
         return plain
+    if _nested(value, max_depth + 1) > max_depth:
+        raise MalformedError(f"JSON nested deeper than {max_depth} levels")
     try:
         return rfc8785.dumps(value)
     except rfc8785.CanonicalizationError as error:
         raise MalformedError(f"no canonical JSON form: {error}") from error
+
+
+def json_of_read(value: Any) -> bytes:
+    """Write what is made of text and of parts of JSON that was read, for a reader in the same machine.
+
+    It is not looked at again, and its numbers need not be as RFC 8785 has them.
+    """
+    return write_as_is(value)
 
 
 def canonical_json_of_text(value: dict[str, Any]) -> bytes:
@@ -102,7 +117,7 @@ def canonical_json_of_text(value: dict[str, Any]) -> bytes:
         MalformedError: text with a lone surrogate.
     """
     try:
-        return write_text(value)
+        return write_as_is(value)
     except UnicodeEncodeError as error:
         raise MalformedError(f"no canonical JSON form: {error}") from error
 
@@ -153,6 +168,15 @@ def _depth(text: str) -> int:
 
 
 _STRUCTURE = re.compile(r'"(?:[^"\\]|\\.)*+"|[{}\[\]]', re.DOTALL)
+
+
+def _nested(value: Any, enough: int) -> int:
+    """Measure a value's nesting level by level, no further than is enough."""
+    level, depth = [value], 0
+    while depth < enough and (level := [item for item in level if isinstance(item, dict | list | tuple)]):
+        level = [below for item in level for below in (item.values() if isinstance(item, dict) else item)]
+        depth += 1
+    return depth
 
 
 def _refuse_surrogates(value: Any, what: str) -> None:

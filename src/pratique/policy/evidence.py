@@ -15,13 +15,15 @@ import msgspec
 from pratique.errors import MalformedError
 from pratique.model.clock import format_time, parse_time
 from pratique.model.digest import Digest, parse_digest
-from pratique.model.strict_json import canonical_json, parse_json_object
+from pratique.model.strict_json import MAX_DEPTH, canonical_json, parse_json_object
 from pratique.policy.mode import OrganisationUsed  # noqa: TC001 - as above
 from pratique.policy.waivers.person import Person, PersonWire, parse_person, person_document
 from pratique.policy.witnessed import Cosigned  # noqa: TC001 - as above
 from pratique.trust.identity import Identity
 
 INPUT_SCHEMA: Final = "https://pratique.dev/policy-input/v2"
+_DEPTH: Final = MAX_DEPTH - 1
+"""Of the document; rules see a predicate one level deeper than it stands here (see `inputs`)."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +111,8 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
             raise MalformedError("policy input: two different people under one key")
         known = [person_document(people[key]) for key in sorted(people)]
         return canonical_json(
-            {
+            max_depth=_DEPTH,
+            value={
                 "schema": INPUT_SCHEMA,
                 "subject": str(self.subject),
                 "name": self.name,
@@ -119,7 +122,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
                 "people": known,
                 "organisations": msgspec.to_builtins(self.organisations),
                 "cosigned": msgspec.to_builtins(sorted(set(self.cosigned))),
-            }
+            },
         )
 
 
@@ -136,7 +139,7 @@ def parse_input(data: bytes) -> GateInput:
 
 
 def read_input(data: bytes) -> GateInput:
-    """Read an input document that `GateInput.encode` has just written; `parse_input` is for stored ones.
+    """Read an input document in any form; one that a person has edited, for example.
 
     Raises:
         MalformedError: not an input document.
@@ -148,19 +151,12 @@ def read_input(data: bytes) -> GateInput:
         wire = msgspec.convert(document, _InputWire)
     except msgspec.ValidationError as error:
         raise MalformedError(f"policy input: {error}") from error
-    return GateInput(
-        subject=parse_digest(wire.subject),
-        name=wire.name,
-        effective_time=parse_time(wire.effective_time),
-        evidence=tuple(_parse_evidence(item) for item in wire.evidence),
-        rejected=tuple(
-            Rejected(digest=parse_digest(item.digest), predicate_type=item.predicate_type, reason=item.reason)
-            for item in wire.rejected
-        ),
-        people=tuple(parse_person(item) for item in wire.people),
-        organisations=tuple(wire.organisations),
-        cosigned=tuple(wire.cosigned),
-    )
+    return _gate_input(wire)
+
+
+def reread_input(data: bytes) -> GateInput:
+    """Read back what `GateInput.encode` has just written: nothing is checked again."""
+    return _gate_input(_WRITTEN.decode(data))
 
 
 class _EvidenceWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -192,6 +188,25 @@ class _InputWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     people: list[PersonWire]
     organisations: list[OrganisationUsed]
     cosigned: list[Cosigned]
+
+
+_WRITTEN: Final = msgspec.json.Decoder(_InputWire)
+
+
+def _gate_input(wire: _InputWire) -> GateInput:
+    return GateInput(
+        subject=parse_digest(wire.subject),
+        name=wire.name,
+        effective_time=parse_time(wire.effective_time),
+        evidence=tuple(_parse_evidence(item) for item in wire.evidence),
+        rejected=tuple(
+            Rejected(digest=parse_digest(item.digest), predicate_type=item.predicate_type, reason=item.reason)
+            for item in wire.rejected
+        ),
+        people=tuple(parse_person(item) for item in wire.people),
+        organisations=tuple(wire.organisations),
+        cosigned=tuple(wire.cosigned),
+    )
 
 
 def _evidence_document(item: Evidence) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pratique.model.predicate import short_name
 from pratique.model.strict_json import canonical_json
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.decision import Decision, EngineUsed, EvidenceRefused, EvidenceUsed, Finding, Status
-from pratique.policy.evidence import Evidence, GateInput, parse_input, read_input
+from pratique.policy.evidence import Evidence, GateInput, parse_input, reread_input
 from pratique.policy.results import judge, skip_dependents
 from pratique.policy.rule_data import rule_data_table
 from pratique.policy.standing import Assessment, assess
@@ -51,7 +51,7 @@ def evaluate(gate_input: GateInput, bundle: PolicyBundle, engine: Engine) -> Gat
     """
     input_bytes, policy_bytes = gate_input.encode(), bundle.encode()
     return Gated(
-        decision=_decide(read_input(input_bytes), input_bytes, bundle, policy_bytes, engine),
+        decision=_decide(reread_input(input_bytes), input_bytes, bundle, policy_bytes, engine),
         input_bytes=input_bytes,
         policy_bytes=policy_bytes,
     )

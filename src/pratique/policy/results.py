@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from pratique.model.strict_json import json_of_read
 from pratique.policy.decision import Finding, Status
 from pratique.policy.engine.port import Answer, Engine, EngineError, Module
 from pratique.policy.findings import Judgement, source_findings
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pratique.policy.bundle import PolicyBundle
+    from pratique.policy.engine.port import Document
     from pratique.policy.evidence import GateInput
     from pratique.policy.sources import Source
     from pratique.policy.standing import Assessment
@@ -62,7 +64,8 @@ def judge(bundle: PolicyBundle, gate_input: GateInput, assessment: Assessment, e
         )
         try:
             shape = attestations_input if source.input == "attestations" else evidence_input
-            answer = ask(source, bundle, engine, shape(gate_input, assessment), nanoseconds(gate_input))
+            document = json_of_read(shape(gate_input, assessment))
+            answer = ask(source, bundle, engine, document, nanoseconds(gate_input))
             isolation = isolation or answer.isolation
             found = source_findings(judgement, answer.sets)
             _check_owners(source, found, owners)
@@ -105,7 +108,7 @@ def skip_dependents(results: Iterable[Finding], bundle: PolicyBundle) -> list[Fi
     return kept
 
 
-def ask(source: Source, bundle: PolicyBundle, engine: Engine, document: dict[str, Any], now: float) -> Answer:
+def ask(source: Source, bundle: PolicyBundle, engine: Engine, document: Document, now: float) -> Answer:
     """Have one source's rules evaluated.
 
     Args:

@@ -229,15 +229,20 @@ LOADED = (
     FRAME + "control = int(sys.argv[4])\nos.read(0, 65536)\nsay(b'{}')\nos.write(control, b'.')\n"
     "os.read(0, 65536)\n"
 )
+SETS = 'say(b\'{"sets":[{"package":"a","name":"deny","members":[]}]}\')\n'
 WORKERS = {
     "silence": ("", "status 0 and without a whole answer"),
     "a cut answer": (
         FRAME + "os.write(1, b'\\0\\0\\0\\x09{'); os.write(int(sys.argv[4]), b'.'); time.sleep(9)",
         "cut short",
     ),
-    "a second answer": (
-        FRAME + "say(b'{}'); say(b'{}'); os.write(int(sys.argv[4]), b'.'); time.sleep(9)",
+    "half a length": (
+        FRAME + "os.write(1, b'\\0\\0'); os.write(int(sys.argv[4]), b'.'); time.sleep(9)",
         "cut short",
+    ),
+    "a second answer": (
+        FRAME + "os.write(1, b'\\0\\0\\0\\2{}\\0\\0\\0\\2{}'); time.sleep(9)",
+        "more than it was asked",
     ),
     "no rules": (LOADED + "say(b'{}'); os.write(control, b'.'); time.sleep(9)", "no rules were evaluated"),
     "no JSON": (LOADED + "say(b'xx'); os.write(control, b'.'); time.sleep(9)", "cannot be read"),
@@ -245,8 +250,6 @@ WORKERS = {
         LOADED + "say(b'{\"sets\":1}'); os.write(control, b'.'); time.sleep(9)",
         "cannot be read",
     ),
-    "an answer without an end": (LOADED + "say(b'{\"sets\":[]}'); time.sleep(9)", "longer than"),
-    "a wrong end": (LOADED + "say(b'{}'); os.write(control, b'..'); time.sleep(9)", "before it was asked"),
     "an end without an answer": (LOADED + "os.write(control, b'.'); time.sleep(9)", "cut short"),
     "an answer to the policy alone": (LOADED, "status 0"),
     "a failure": (LOADED + "sys.exit(3)", "status 3"),
@@ -255,18 +258,41 @@ WORKERS = {
     "sleep": ("import time; time.sleep(60)", "longer than"),
     "sleep after closing": ("import os, time; os.close(1); time.sleep(60)", "did not end"),
 }
+# Those whose one answer is right, and who then do something else than to end.
+LINGERERS = {
+    "no end": ("time.sleep(9)", "did not end"),
+    "a wrong end": ("os.write(control, b'..'); time.sleep(9)", "more than it was asked"),
+    "an early answer": (SETS + "os.write(control, b'.'); time.sleep(9)", "before it was asked"),
+    "a crash": ("sys.exit(3)", "status 3"),
+}
 
 
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_gone_wrong_is_an_error(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     source, expected = WORKERS[name]
-    worker = tmp_path / "worker.py"
-    worker.write_text(source)
-    monkeypatch.setattr(regorus, "_WORKER", worker)
-    engine = RegorusEngine(Limits(wall_seconds=2, start_seconds=2, output_bytes=100_000))
+    engine = scripted(source, monkeypatch, tmp_path)
     with pytest.raises(EngineError, match=expected):
         engine.evaluate(ECHO, NO_DATA, {})
     assert workers(engine) == []
+
+
+@pytest.mark.parametrize("name", LINGERERS)
+def test_no_request_goes_to_a_worker_whose_last_answer_did_not_end(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    source, expected = LINGERERS[name]
+    engine = scripted(f"{LOADED}{SETS}{source}", monkeypatch, tmp_path)
+    assert engine.evaluate(ECHO, NO_DATA, {}).sets[0].members == ()
+    with pytest.raises(EngineError, match=expected):
+        engine.evaluate(ECHO, NO_DATA, {})
+    assert workers(engine) == []
+
+
+def scripted(source: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> RegorusEngine:
+    worker = folder / "worker.py"
+    worker.write_text(source)
+    monkeypatch.setattr(regorus, "_WORKER", worker)
+    return RegorusEngine(Limits(wall_seconds=2, start_seconds=2, output_bytes=100_000))
 
 
 def test_open_descriptors_do_not_pile_up() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +35,11 @@ class StrictEngine:
     def test(self, *_: Any) -> TestAnswer:
         raise EngineError("eval", "this engine runs no tests")
 
-    def evaluate(
-        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
-    ) -> Answer:
+    def evaluate(self, modules: Mapping[str, Module], data: dict[str, Any], document: bytes) -> Answer:
         del modules, data
         bad = [
             {"code": "rebuild.identical", "msg": "different", "evidence": [item["digest"]]}
-            for item in document["evidence"].get("rebuild", [])
+            for item in json.loads(document)["evidence"].get("rebuild", [])
             if item["predicate"].get("verdict") != "bit-identical"
         ]
         return Answer(

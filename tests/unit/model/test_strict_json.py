@@ -75,3 +75,16 @@ def test_canonical_form_is_rfc_8785s_own_example() -> None:
 def test_refuses_to_write_what_has_no_canonical_form(value: object) -> None:
     with pytest.raises(MalformedError):
         canonical_json(value)
+
+
+@pytest.mark.parametrize("leaf", ["plain", 1e300], ids=["plain", "not plain"])
+@pytest.mark.parametrize("bracket", [list, tuple, dict])
+def test_nothing_is_written_that_is_too_deep_to_be_read(leaf: object, bracket: type) -> None:
+    value = leaf
+    for _ in range(64):
+        value = {"a": value} if bracket is dict else bracket([value])
+    parse_json(canonical_json(value), what="it")
+    with pytest.raises(MalformedError, match="deeper than 64"):
+        canonical_json([value])
+    with pytest.raises(MalformedError, match="deeper than 63"):
+        canonical_json(value, max_depth=63)

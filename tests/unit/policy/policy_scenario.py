@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import json
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -246,10 +247,8 @@ class FixedEngine:
     def test(self, *_: Any) -> TestAnswer:
         raise EngineError("eval", "this engine runs no tests")
 
-    def evaluate(
-        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
-    ) -> Answer:
+    def evaluate(self, modules: Mapping[str, Module], data: dict[str, Any], document: bytes) -> Answer:
         del modules, data
-        self.documents.append(document)
+        self.documents.append(json.loads(document))
         found = RuleSet(package=self.package, name=self.rule, members=self.members)
         return Answer(sets=(found,), isolation=("none",))

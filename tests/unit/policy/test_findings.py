@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -35,11 +36,9 @@ class AnsweringEngine:
     def test(self, *_: Any) -> TestAnswer:
         raise EngineError("eval", "this engine runs no tests")
 
-    def evaluate(
-        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
-    ) -> Answer:
+    def evaluate(self, modules: Mapping[str, Module], data: dict[str, Any], document: bytes) -> Answer:
         first = "shipped" if "rebuild.rego" in modules else min(modules).partition(".")[0]
-        self.asked[first] = (modules, data, document)
+        self.asked[first] = (modules, data, json.loads(document))
         answer = self.answers.get(first, [RuleSet(package="pratique.vulns", name="deny", members=())])
         if isinstance(answer, EngineError):
             raise answer

@@ -201,6 +201,20 @@ def test_an_input_document_in_another_spelling_is_refused() -> None:
         parse_input(s.gate_input().encode() + b"\n")
 
 
+@pytest.mark.parametrize("number", [1, 1e300], ids=["plain", "not plain"])
+def test_rules_never_see_evidence_deeper_than_the_engine_takes(number: float) -> None:
+    """A predicate stands three levels deep in the document, and four in what rules see, of 64."""
+    value: object = number
+    for _ in range(59):
+        value = [value]
+    engine = s.FixedEngine()
+    evaluate(s.gate_input((s.evidence("sbom", {"deep": value}),)), BUNDLE, engine)
+    seen = engine.documents[0]["evidence"]["sbom"][0]["predicate"]["deep"]
+    assert seen == value
+    with pytest.raises(MalformedError, match="deeper than 63"):
+        s.gate_input((s.evidence("sbom", {"deep": [value]}),)).encode()
+
+
 @pytest.mark.parametrize("mode", ["warn", "audit"])
 def test_a_mode_changes_the_words_and_not_the_verdict(mode: str) -> None:
     policy = shipped_bundle(requirements={"mode": mode})

@@ -11,7 +11,7 @@ from pratique.policy.engine.port import Answer, EngineError, RuleSet
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pratique.policy.engine.port import Engine, Module, TestAnswer
+    from pratique.policy.engine.port import Document, Engine, Module, TestAnswer
 
 _SHOWN: Final = 300
 
@@ -24,9 +24,7 @@ class BothEngines:
         self.name = f"{first.name}+{second.name}"
         self.version = f"{first.version}+{second.version}"
 
-    def evaluate(
-        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
-    ) -> Answer:
+    def evaluate(self, modules: Mapping[str, Module], data: dict[str, Any], document: Document) -> Answer:
         """See `port.Engine`; a set that differs is an error that names it."""
         first, second = (engine.evaluate(modules, data, document) for engine in self._engines)
         here, there = (_by_rule(answer.sets) for answer in (first, second))

@@ -31,7 +31,7 @@ from pratique.policy.engine.request import check_modules, make_request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pratique.policy.engine.port import Module, TestAnswer
+    from pratique.policy.engine.port import Document, Module, TestAnswer
 
 _ISOLATION: Final = ("own-process", "rlimits", "cleared-environment", "no-new-privileges", "no-network")
 _START: Final = Path(__file__).with_name("start.py")
@@ -75,9 +75,7 @@ class OpaEngine:
         # It answers with sources, which may be as long as what it was given.
         self._default = RegorusEngine(msgspec.structs.replace(limits, output_bytes=limits.input_bytes))
 
-    def evaluate(
-        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
-    ) -> Answer:
+    def evaluate(self, modules: Mapping[str, Module], data: dict[str, Any], document: Document) -> Answer:
         """See `port.Engine`."""
         check_modules(modules, self.limits)
         request = make_request(modules, data, document, self.limits)

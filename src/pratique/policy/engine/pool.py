@@ -7,6 +7,7 @@ whole process group, and the next request gets a new one; nothing is tried twice
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import selectors
 import signal
@@ -25,13 +26,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 _CHUNK: Final = 1 << 18
+_PIPE_BYTES: Final = 1 << 20
 _LENGTH: Final = struct.calcsize(">I")
 _DONE: Final = b"."
 _GRACE_SECONDS: Final = 1.0
 
 
 class Worker:
-    """One engine process: frames in, frames out, and a control pipe that says when an answer is complete."""
+    """One engine process: frames in, frames out, and a control pipe that says when an answer's giver is gone.
+
+    An answer is complete with its frame's last byte, and given at once; before the next request is sent,
+    whoever gave it has ended.
+    """
 
     def __init__(self, script: Sequence[str], environment: dict[str, str], limits: Limits) -> None:
         """Start it: `script` is a Python file, its first arguments and its import path.
@@ -41,6 +47,7 @@ class Worker:
         """
         self.limits = limits
         self.answered = 0
+        self._settled = True
         self.owner = os.getpid()
         self._control, control = os.pipe()
         numbers = (limits.memory_bytes, int(limits.wall_seconds) + 1, limits.output_bytes, control)
@@ -65,6 +72,8 @@ class Worker:
         self._in, self._out = self._process.stdin.fileno(), self._process.stdout.fileno()
         for descriptor in (self._in, self._out, self._control):
             os.set_blocking(descriptor, False)
+        with contextlib.suppress(OSError):  # whoever may not, writes a request in more turns
+            fcntl.fcntl(self._in, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
     def load(self, *frames: bytes) -> bytes:
         """Send the frames that a new process waits for, and give its answer; see `ask`."""
@@ -80,35 +89,51 @@ class Worker:
 
     def _exchange(self, seconds: float, *frames: bytes) -> bytes:
         deadline = time.monotonic() + seconds
+        self._settle(deadline)
         pending = memoryview(b"".join(struct.pack(">I", len(frame)) + frame for frame in frames))
         reply = bytearray()
         with selectors.DefaultSelector() as selector:
             selector.register(self._in, selectors.EVENT_WRITE)
             selector.register(self._out, selectors.EVENT_READ)
             selector.register(self._control, selectors.EVENT_READ)
-            while True:
+            while len(reply) < _LENGTH or len(reply) < _LENGTH + _length(reply):
                 events = selector.select(max(0.0, deadline - time.monotonic()))
                 if not events:
                     raise EngineError("timeout", f"the rules took longer than {seconds:g} seconds")
                 ready = {key.fd for key, _ in events}
-                if self._control in ready:  # first: what ends well says so before its pipes close
-                    done = self._receive(self._control)
-                    break
                 if self._in in ready:
                     pending = pending[self._send(pending) :]
                     if not pending:
                         selector.unregister(self._in)
                 if self._out in ready:
                     reply += self._receive(self._out)
-                    self._check_size(reply)
-            with contextlib.suppress(BlockingIOError):
-                while chunk := os.read(self._out, _CHUNK):
-                    reply += chunk
-                    self._check_size(reply)
-        if done != _DONE or pending:
-            raise EngineError("crash", "the engine answered before it was asked")
+                    if len(reply) > self.limits.output_bytes + _LENGTH:
+                        raise EngineError(
+                            "limit", f"the engine wrote more than {self.limits.output_bytes} bytes"
+                        )
+                elif self._control in ready:
+                    self._receive(self._control)
+                    raise EngineError("crash", "the engine's answer was cut short")
+        if pending or len(reply) != _LENGTH + _length(reply):
+            raise EngineError("crash", "the engine answered before it was asked, or more than it was asked")
+        self._settled = False
         self.answered += 1
-        return _frame(bytes(reply))
+        return bytes(reply[_LENGTH:])
+
+    def _settle(self, deadline: float) -> None:
+        """Wait until what gave the last answer is gone, and see that it has said nothing after it."""
+        if self._settled:
+            return
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._control, selectors.EVENT_READ)
+            if not selector.select(max(0.0, deadline - time.monotonic())):
+                raise EngineError("timeout", "the engine answered and did not end")
+        if self._receive(self._control) != _DONE:
+            raise EngineError("crash", "the engine answered more than it was asked")
+        with contextlib.suppress(BlockingIOError):
+            self._receive(self._out)
+            raise EngineError("crash", "the engine answered before it was asked")
+        self._settled = True
 
     def close(self) -> None:
         """End the process and everything it started, at once."""
@@ -133,10 +158,6 @@ class Worker:
         if not chunk:
             raise EngineError("crash", self._end())
         return chunk
-
-    def _check_size(self, reply: bytearray) -> None:
-        if len(reply) > self.limits.output_bytes + _LENGTH:
-            raise EngineError("limit", f"the engine wrote more than {self.limits.output_bytes} bytes")
 
     def _end(self) -> str:
         try:
@@ -209,7 +230,7 @@ def _close_all(idle: list[tuple[bytes, Worker]]) -> None:
         idle.pop()[1].close()
 
 
-def _frame(reply: bytes) -> bytes:
-    if len(reply) < _LENGTH or struct.unpack_from(">I", reply)[0] != len(reply) - _LENGTH:
-        raise EngineError("crash", "the engine's answer was cut short")
-    return reply[_LENGTH:]
+def _length(reply: bytearray) -> int:
+    """Read how long a frame says it is."""
+    length: int = struct.unpack_from(">I", reply)[0]
+    return length

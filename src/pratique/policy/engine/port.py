@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 RegoVersion = Literal["v1", "v0"]
+Document = dict[str, Any] | bytes
+"""What rules see as `input`: a value, or JSON that was written from what the gate has read and checked."""
 Outcome = Literal["pass", "fail", "error", "skipped"]
 Phase = Literal["limit", "compile", "capability", "eval", "timeout", "crash"]
 
@@ -147,9 +149,7 @@ class Engine(Protocol):
     name: str
     version: str
 
-    def evaluate(
-        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
-    ) -> Answer:
+    def evaluate(self, modules: Mapping[str, Module], data: dict[str, Any], document: Document) -> Answer:
         """Evaluate modules (by file name) over `data`, the whole document, and an input document.
 
         Raises:

@@ -35,7 +35,7 @@ from pratique.policy.engine.request import check_modules, make_request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pratique.policy.engine.port import Module
+    from pratique.policy.engine.port import Document, Module
 
 DISTRIBUTION: Final = "gordon-to-regorus"
 _CONTAINED: Final = ("own-process", "rlimits", "cleared-environment", "no-new-descriptors")
@@ -85,9 +85,7 @@ class RegorusEngine:
         self.version = importlib.metadata.version(DISTRIBUTION)
         self._pool = Pool(self._start)
 
-    def evaluate(
-        self, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
-    ) -> Answer:
+    def evaluate(self, modules: Mapping[str, Module], data: dict[str, Any], document: Document) -> Answer:
         """See `port.Engine`."""
         answer = self._ask("evaluate", modules, data, document)
         return Answer(
@@ -126,7 +124,7 @@ class RegorusEngine:
         self._pool.close()
 
     def _ask(
-        self, kind: str, modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any]
+        self, kind: str, modules: Mapping[str, Module], data: dict[str, Any], document: Document
     ) -> _Wire:
         check_modules(modules, self.limits)
         request = make_request(modules, data, document, self.limits)

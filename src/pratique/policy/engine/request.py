@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pratique.errors import MalformedError
-from pratique.model.plain_json import write_plain
 from pratique.model.strict_json import canonical_json
 from pratique.policy.engine.port import EngineError, Limits
 from pratique.policy.language.annotations import nesting
@@ -15,11 +14,11 @@ from pratique.policy.language.annotations import nesting
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pratique.policy.engine.port import Module
+    from pratique.policy.engine.port import Document, Module
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Data and input document as canonical JSON (RFC 8785)."""
+    """Data, as canonical JSON (RFC 8785), and input document, as JSON."""
 
     data: bytes
     document: bytes
@@ -41,7 +40,7 @@ def check_modules(modules: Mapping[str, Module], limits: Limits) -> None:
 
 
 def make_request(
-    modules: Mapping[str, Module], data: dict[str, Any], document: dict[str, Any], limits: Limits
+    modules: Mapping[str, Module], data: dict[str, Any], document: Document, limits: Limits
 ) -> Request:
     """Check and encode what goes into one evaluation; modules count towards its size.
 
@@ -50,31 +49,15 @@ def make_request(
     """
     try:
         sources = sum(len(module.source.encode("utf-8")) for module in modules.values())
-        request = Request(data=_encode(data, limits), document=_encode(document, limits))
+        request = Request(
+            data=canonical_json(data, max_depth=limits.input_depth),
+            document=document
+            if isinstance(document, bytes)
+            else canonical_json(document, max_depth=limits.input_depth),
+        )
     except (MalformedError, UnicodeEncodeError) as error:
         raise EngineError("limit", f"the input is not JSON: {error}") from error
     size = sources + len(request.data) + len(request.document)
     if size > limits.input_bytes:
         raise EngineError("limit", f"{size} bytes of input, more than {limits.input_bytes} allowed")
     return request
-
-
-def _encode(value: dict[str, Any], limits: Limits) -> bytes:
-    plain = write_plain(value, limits.input_depth)
-    if plain is None and _depth(value, limits.input_depth + 1) > limits.input_depth:
-        raise EngineError("limit", f"input nests deeper than {limits.input_depth} levels")
-    return plain or canonical_json(value)
-
-
-def _depth(value: Any, limit: int) -> int:
-    """Measure nesting level by level, no further than the limit."""
-    level, depth = [value], 0
-    while level and depth < limit:
-        level = [
-            below
-            for item in level
-            for below in (item.values() if isinstance(item, dict) else item)
-            if isinstance(below, dict | list)
-        ]
-        depth += 1
-    return depth

@@ -3,14 +3,15 @@
 Run as `python -I -S worker.py <memory bytes> <CPU seconds> <output bytes> <control descriptor> <import
 path>…`, with an empty environment. It imports what it needs, gives up its rights (see `confine`), and only
 then reads the policy and its data from standard input: parses them, checks the policy, has it analysed, and
-keeps the engine. Each request after that is answered by a fork, which gives up what is left, answers on
-standard output and ends. So a decision starts from the policy as loaded, whatever the one before did, and
-its processor time counts from zero. The process that lives on reads nothing of any request.
+keeps the engine. Each request after that is answered by a fork, which gives up what is left before it reads
+the request, answers on standard output and ends. So a decision starts from the policy as loaded, whatever the
+one before did, and its processor time counts from zero. The process that lives on reads nothing of any
+request; it forks ahead, so that nobody waits for that.
 
 Frames are four bytes of big-endian length, then JSON. A policy is a frame of modules and one of data; a
 request is a frame of data, which may differ from the policy's, and one of input.
-After each answer whoever asked is told `.` on the control descriptor, which no fork holds: the answer is
-complete, and the process that gave it is gone.
+After each answer whoever asked is told `.` on the control descriptor, which no fork holds: the process that
+gave it is gone, and the next request may come.
 
 Whatever goes wrong is an `error` in the answer; a fork that dies instead takes this process with it, for the
 parent to notice. A panic in the engine's Rust code arrives as an exception outside Python's `Exception`
@@ -68,7 +69,7 @@ def main(arguments: list[str]) -> int:
     loaded = attempt(load)
     _write(loaded, output)
     os.write(control, b".")
-    while not loaded and _asked():
+    while not loaded:
         own = os.getpid()
         child = os.fork()
         if child == 0:
@@ -83,15 +84,8 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _asked() -> bool:
-    """Wait for a request; false when the other end is gone."""
-    poller = select.poll()
-    poller.register(0, select.POLLIN)
-    return not poller.poll()[0][1] & (select.POLLHUP | select.POLLERR)
-
-
 def _await(child: int) -> None:
-    """Wait for a fork's end, and end the same way if it was a bad one, or if nobody waits for its answer."""
+    """Wait for a fork's end, and end the same way if it was a bad one, or if nobody is there to ask it."""
     poller = select.poll()
     descriptor = os.pidfd_open(child)
     poller.register(descriptor, select.POLLIN)
