@@ -262,7 +262,10 @@ WORKERS = {
 LINGERERS = {
     "no end": ("time.sleep(9)", "did not end"),
     "a wrong end": ("os.write(control, b'..'); time.sleep(9)", "more than it was asked"),
-    "an early answer": (SETS + "os.write(control, b'.'); time.sleep(9)", "before it was asked"),
+    "an early answer": (
+        "time.sleep(0.5)\n" + SETS + "os.write(control, b'.'); time.sleep(9)",
+        "it was asked",
+    ),
     "a crash": ("sys.exit(3)", "status 3"),
 }
 
