@@ -15,8 +15,9 @@ from pratique.errors import MalformedError
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.policy.mode import Mode, OrganisationUsed
+from pratique.policy.places import Place  # noqa: TC001 - msgspec reads the annotations
 
-DECISION_SCHEMA: Final = "https://pratique.dev/policy-result/v2"
+DECISION_SCHEMA: Final = "https://pratique.dev/policy-result/v3"
 
 
 class Status(StrEnum):
@@ -67,7 +68,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         severity: critical, high, medium or low.
         term: what it is about within the code: a CVE and purl, a member, an input.
         rule: where the rule is that says so.
-        location: where in the artifact or its source it was seen, if anybody knows.
+        locations: what of the artifact it is about, and where; none: the artifact as a whole.
         solution: what to do, as a command where there is one.
         evidence: digests of the evidence looked at.
         controls: practices the code serves.
@@ -83,7 +84,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     severity: str = ""
     term: tuple[str, ...] = ()
     rule: Location | None = None
-    location: Location | None = None
+    locations: tuple[Place, ...] = ()
     solution: str = ""
     evidence: tuple[str, ...] = ()
     controls: tuple[str, ...] = ()

@@ -22,6 +22,7 @@ from pratique.policy.language.catalogue import RuleInfo
 from pratique.policy.language.members import Member, parse_exception, parse_member
 from pratique.policy.language.selection import Criteria, Target
 from pratique.policy.notices import nothing_judged, selection_notices
+from pratique.policy.places import Places  # noqa: TC001 - as above
 from pratique.policy.rule_data import Level  # noqa: TC001 - msgspec reads the annotations
 from pratique.policy.sources import RESERVED_CODES, Source
 
@@ -41,6 +42,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
         levels: what a finding of a code leads to, of the policy itself.
         foreign: codes that are not this source's to report.
         standing: evidence that stands, by short name.
+        places: where what stands has seen components.
         effective_time: the moment everything is judged at.
         criteria: what of the source is selected.
     """
@@ -49,6 +51,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     levels: dict[str, Level]
     foreign: frozenset[str]
     standing: dict[str, tuple[Evidence, ...]]
+    places: Places
     effective_time: datetime
     criteria: Criteria
 
@@ -183,6 +186,7 @@ def _finding(judgement: Judgement, rule_set: RuleSet, member: Member, info: Rule
         controls=info.controls,
         metadata=member.metadata,
         rule=_place(judgement, info),
+        locations=judgement.places.of(member.term, member.locations),
     )
 
 

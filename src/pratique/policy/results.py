@@ -17,6 +17,7 @@ from pratique.policy.findings import Judgement, source_findings
 from pratique.policy.inputs import attestations_input, conforma_config, evidence_input, nanoseconds
 from pratique.policy.language.chains import ROOT, answer_calls
 from pratique.policy.language.selection import criteria
+from pratique.policy.places import Places
 from pratique.policy.rule_data import rule_data_table
 from pratique.policy.settings import merge
 from pratique.policy.sources import CONFORMA_DATA
@@ -53,12 +54,14 @@ def judge(bundle: PolicyBundle, gate_input: GateInput, assessment: Assessment, e
     findings: list[Finding] = []
     isolation: tuple[str, ...] = ()
     owners: dict[str, str] = {}
+    places = Places(assessment.standing)
     for source in (bundle.main, *bundle.sources):
         judgement = Judgement(
             source=source,
             levels=bundle.data.levels if source.main else {},
             foreign=frozenset() if source.main else frozenset(bundle.rules),
             standing=assessment.standing,
+            places=places,
             effective_time=gate_input.effective_time,
             criteria=criteria(source.selection, gate_input.subject, gate_input.effective_time),
         )

@@ -24,6 +24,7 @@ from pratique.policy.files import read_data, read_modules
 from pratique.policy.findings import Judgement, source_findings
 from pratique.policy.language.chains import answer_calls
 from pratique.policy.language.selection import Selection, criteria
+from pratique.policy.places import Places
 from pratique.policy.sources import Source, parse_source
 
 CONFTEST = os.environ.get("PRATIQUE_CONFTEST", "")
@@ -101,6 +102,7 @@ def findings(found: Source, document: Any) -> list[Finding]:
         levels={},
         foreign=frozenset(),
         standing={},
+        places=Places({}),
         effective_time=s.NOW,
         criteria=criteria(Selection(), s.SUBJECT, s.NOW),
     )

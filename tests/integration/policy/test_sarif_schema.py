@@ -41,6 +41,12 @@ FINDING = {
     "msg": "no",
     "term": ["a b", "é"],
     "evidence": ["sha256:" + "0" * 64],
+    "locations": [
+        {"component": "pkg:npm/%40a/b@1", "member": "/a b/é.json", "line": 3},
+        {"check": "CI-37", "part": "PATH"},
+        {"file": "/etc/x"},
+        {"file": "src/a:b.py", "line": 1},
+    ],
 }
 
 pytestmark = [

@@ -157,7 +157,7 @@ def test_a_decision_replays_from_its_stored_bytes() -> None:
 def test_the_header_binds_policy_input_and_evidence() -> None:
     gated = evaluate(s.gate_input(), BUNDLE, s.FixedEngine())
     document = json.loads(gated.decision.encode())
-    assert document["schema"] == "https://pratique.dev/policy-result/v2"
+    assert document["schema"] == "https://pratique.dev/policy-result/v3"
     assert document["policy"]["digest"]["sha256"] == s.hashlib.sha256(gated.policy_bytes).hexdigest()
     assert document["input_digest"]["sha256"] == s.hashlib.sha256(gated.input_bytes).hexdigest()
     assert {item["digest"] for item in document["inputs"]} == {str(item.digest) for item in s.complete()}
@@ -172,7 +172,7 @@ def test_the_header_binds_policy_input_and_evidence() -> None:
     [
         (b'"allow"', b'"maybe"'),
         (b'"summary":{"error":0', b'"summary":{"error":1'),
-        (b"policy-result/v2", b"policy-result/v9"),
+        (b"policy-result/v3", b"policy-result/v9"),
         (b'"build_level":1', b'"build_level": 1'),
     ],
 )

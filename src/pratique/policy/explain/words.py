@@ -23,6 +23,7 @@ class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
         title: what would have to hold.
         severity: critical, high, medium or low.
         seen: what was found, one sentence each.
+        at: where that is; nothing where it is the artifact as a whole.
         looked_at: the evidence, each as `<short name> <digest>, signed by <who> at <when>`, or why it did
             not count.
         cures: what to do, without repetition.
@@ -40,6 +41,7 @@ class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
     waived_by: tuple[str, ...] = ()
     because: tuple[str, ...] = ()
     tried: tuple[str, ...] = ()
+    at: tuple[str, ...] = ()
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,6 +96,7 @@ def render(explanation: Explanation) -> str:
         for obstacle in group:
             lines += ["", f"{word}: {obstacle.code} ({obstacle.severity}): {obstacle.title}"]
             lines += [f"  seen:      {text}" for text in obstacle.seen]
+            lines += [f"  at:        {text}" for text in obstacle.at]
             lines += [f"  looked at: {text}" for text in obstacle.looked_at]
             lines += [f"  because:   {text}" for text in obstacle.because]
             lines += [f"  cure:      {text}" for text in obstacle.cures]
@@ -162,6 +165,7 @@ def _obstacles(decision: Decision, *statuses: Status) -> tuple[Obstacle, ...]:
                 described.get(digest, digest) for result in results for digest in result.evidence
             ),
             cures=_once(result.solution for result in results if result.solution),
+            at=_once(str(place) for result in results for place in result.locations),
             waived_by=_once(line for result in results for line in waived_lines(result)),
         )
         for code, results in by_code.items()

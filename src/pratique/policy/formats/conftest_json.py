@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from pratique.model.strict_json import canonical_json
 from pratique.policy.decision import Decision, Finding, Status
 from pratique.policy.explain.words import waived_lines
@@ -47,7 +49,17 @@ def _result(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity,
         "term": list(finding.term),
         "solution": finding.solution,
+        "locations": msgspec.to_builtins(finding.locations),
         "waivers": list(waived_lines(finding)),
     }
     kept = {name: value for name, value in ours.items() if value}
-    return {"msg": finding.msg or finding.title, "metadata": finding.metadata | kept}
+    result = {"msg": finding.msg or finding.title, "metadata": finding.metadata | kept}
+    return result | ({"loc": loc} if (loc := _loc(finding)) else {})
+
+
+def _loc(finding: Finding) -> dict[str, Any]:
+    """Give the first place in a file as Conftest has it."""
+    place = next((place for place in finding.locations if place.file or place.member), None)
+    if place is None:
+        return {}
+    return {"file": place.file or place.member} | ({"line": place.line} if place.line else {})

@@ -49,7 +49,8 @@ def _case(suite: ET.Element, finding: Finding) -> None:
     case = ET.SubElement(
         suite, "testcase", {"classname": xml_text(finding.code.split(".")[0]), "name": xml_text(name)}
     )
-    said = _lines((finding.title, finding.msg, finding.solution))
+    places = (f"at {place}" for place in finding.locations)
+    said = _lines((finding.title, finding.msg, *places, finding.solution))
     if tag := _TAGS.get(finding.status):
         waived = _lines(f"waived by {line}" for line in waived_lines(finding))
         message = waived or finding.msg or finding.title

@@ -62,6 +62,8 @@ def _item(finding: Finding) -> Iterator[str]:
     yield f"- {code_span(finding.code)} ({severity}): {code_span(finding.title)}"
     if finding.msg:
         yield f"  - seen: {code_span(finding.msg)}"
+    for place in finding.locations:
+        yield f"  - at: {code_span(str(place))}"
     for line in waived_lines(finding):
         yield f"  - waived by: {code_span(line)}"
     if finding.solution and finding.status is not Status.WAIVED:

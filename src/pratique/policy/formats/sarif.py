@@ -11,12 +11,13 @@ from pratique.model.sarif import Rule, sarif_log
 from pratique.model.strict_json import canonical_json
 from pratique.policy.decision import Decision, Finding, Status
 from pratique.policy.explain.words import waived_lines
+from pratique.policy.formats.sarif_places import Artifacts
 
 _SHOWN = (Status.VIOLATION, Status.ERROR, Status.WAIVED, Status.WARNING)
 
 
 def write_sarif(decision: Decision) -> bytes:
-    """Write one run; results are about the artifact, named by what the finding's term says."""
+    """Write one run; results are about the artifact, or what of it their places say."""
     shown = decision.with_status(*_SHOWN)
     rules = {finding.code: _rule(finding) for finding in reversed(shown)}
     log = sarif_log(
@@ -26,9 +27,12 @@ def write_sarif(decision: Decision) -> bytes:
         version=__version__,
     )
     (run,) = log["runs"]
+    artifacts = Artifacts(decision)
     run["results"] = [
-        result | _particulars(finding) for result, finding in zip(run["results"], shown, strict=True)
+        result | {"locations": artifacts.locations(finding.locations)} | _particulars(finding)
+        for result, finding in zip(run["results"], shown, strict=True)
     ]
+    run["artifacts"] = artifacts.listed
     run["invocations"] = [{"executionSuccessful": not decision.with_status(Status.ERROR)}]
     run["properties"] = {
         "decision": decision.decision,

@@ -1,9 +1,11 @@
 """What a rule may put into its set: the shapes that Conftest, Conforma and pratique know, as one.
 
 - text: the message (Conftest);
-- an object with `msg` and no `code`: other keys are metadata (Conftest), kept as they are;
+- an object with `msg` and no `code`: `_loc` is where it was seen, other keys are metadata (Conftest), kept
+  as they are;
 - an object with `code`: Conforma's result (`term`, `severity`, `effective_on`, `collections`, `solution`) and
-  pratique's own (`evidence` besides). Its keys are typed, since a mistyped one would not mean what it says.
+  pratique's own (`evidence` and `locations` besides). Its keys are typed, since a mistyped one would not mean
+  what it says.
 
 `exception` holds lists of rule names, or one name.
 """
@@ -18,9 +20,11 @@ import msgspec
 from pratique.errors import ConfigError, MalformedError
 from pratique.model.digest import parse_digest
 from pratique.policy.language.catalogue import Outcome, parse_moment, severity_of
+from pratique.policy.places import Place, counted, parse_places
 
-_OWN_KEYS: Final = {"code", "msg", "term", "solution", "evidence", "severity"}
+_OWN_KEYS: Final = {"code", "msg", "term", "solution", "evidence", "severity", "locations"}
 _KEYS: Final = _OWN_KEYS | {"effective_on", "collections"}
+_CONFTEST: Final = {"msg", "_loc"}
 
 
 class Member(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +38,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
         outcome: `failure` or `warning`, if it says so.
         solution: what to do.
         evidence: digests it names.
+        locations: where it says that was seen.
         effective_on: before this moment it is a warning.
         collections: that it claims to be in.
         metadata: what else it holds.
@@ -46,6 +51,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome = ""
     solution: str = ""
     evidence: tuple[str, ...] = ()
+    locations: tuple[Place, ...] = ()
     effective_on: datetime | None = None
     collections: tuple[str, ...] = ()
     metadata: dict[str, Any] = {}
@@ -60,6 +66,7 @@ class _Wire(msgspec.Struct, frozen=True):
     severity: str = ""
     effective_on: str = ""
     collections: tuple[str, ...] = ()
+    locations: Any = ()
 
 
 def parse_member(member: Any, *, main: bool) -> Member:
@@ -97,6 +104,7 @@ def parse_member(member: Any, *, main: bool) -> Member:
         outcome=outcome,
         solution=wire.solution,
         evidence=evidence,
+        locations=parse_places(wire.locations),
         effective_on=effective_on,
         collections=wire.collections,
         metadata={key: value for key, value in member.items() if key not in _KEYS},
@@ -110,13 +118,15 @@ def _conftest(member: dict[str, Any]) -> Member:
         raise MalformedError("an object without msg, or whose msg is no text")
     severity, outcome = _severity_if_any(member.get("severity"))
     effective_on, solution = member.get("effective_on"), member.get("solution")
+    location = member.get("_loc")
     return Member(
         msg=msg,
         severity=severity,
         outcome=outcome,
         solution=solution if isinstance(solution, str) else "",
         effective_on=_moment_if_any(effective_on),
-        metadata={key: value for key, value in member.items() if key != "msg"},
+        locations=_place_if_any(location),
+        metadata={key: value for key, value in member.items() if key not in _CONFTEST},
     )
 
 
@@ -133,6 +143,14 @@ def _moment_if_any(value: object) -> datetime | None:
         return parse_moment(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+def _place_if_any(value: object) -> tuple[Place, ...]:
+    """Give Conftest's `_loc`, or nothing where it is of another shape, as Conftest does."""
+    file, line = (value.get("file"), value.get("line")) if isinstance(value, dict) else ("", 0)
+    if not isinstance(file, str) or not file:
+        return ()
+    return (Place(file=file, line=counted(line)),)
 
 
 def parse_exception(members: tuple[Any, ...]) -> frozenset[str]:

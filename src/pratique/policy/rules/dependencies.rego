@@ -160,6 +160,7 @@ deny contains finding if {
 		]),
 		"term": [],
 		"evidence": [item.digest],
+		"locations": [{"component": purl} | some purl in array.slice(unknown, 0, 10)],
 	}
 }
 

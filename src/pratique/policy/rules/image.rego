@@ -120,7 +120,13 @@ about(code, item, check) := {
 	"term": [sprintf("%v", [object.get(check, "id", "(unnamed)")]), sprintf("%v", [object.get(check, "location", "")])],
 	"solution": sprintf("%v", [object.get(check, "fix", "")]),
 	"evidence": [item.digest],
+	"locations": [place(check, sprintf("%v", [object.get(check, "location", "")]))],
 }
+
+# An absolute path is a member of the image; anything else a part of it: `config.User`, `layer 2`.
+place(check, where) := {"check": sprintf("%v", [object.get(check, "id", "(unnamed)")]), "member": where} if startswith(where, "/")
+
+place(check, where) := {"check": sprintf("%v", [object.get(check, "id", "(unnamed)")]), "part": where} if not startswith(where, "/")
 
 said(check) := concat(", ", [text |
 	some key in ["title", "location", "detail"]

@@ -138,6 +138,7 @@ unproven(code, item, wanted, what) := {
 	"msg": sprintf("the runner's posture does not show that it %s (%s)", [what, wanted]),
 	"term": [],
 	"evidence": [item.digest],
+	"locations": [{"check": wanted}],
 }
 
 # Anything that is no known result counts as failed, and anything that is no known severity as critical if it is
@@ -161,6 +162,12 @@ about(code, item, check, what) := {
 	"term": [sprintf("%v", [id(check)])],
 	"solution": sprintf("%v", [object.get(check, "fix", "")]),
 	"evidence": [item.digest],
+	"locations": [place(check, sprintf("%v", [object.get(check, "location", "")]))],
 }
+
+# An absolute path is a file of the runner; anything else a part of it: `PATH`.
+place(check, where) := {"check": sprintf("%v", [id(check)]), "file": where} if startswith(where, "/")
+
+place(check, where) := {"check": sprintf("%v", [id(check)]), "part": where} if not startswith(where, "/")
 
 id(check) := object.get(check, "id", "(unnamed)")

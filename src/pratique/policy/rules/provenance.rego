@@ -59,6 +59,7 @@ deny contains finding if {
 		"msg": sprintf("input %s has no digest", [label(entry, position)]),
 		"term": [label(entry, position)],
 		"evidence": [item.digest],
+		"locations": [{"input": label(entry, position)}],
 	}
 }
 
@@ -155,6 +156,7 @@ uncommitted(item, name) := {
 	"msg": sprintf("source %v had uncommitted changes when it was built", [name]),
 	"term": [sprintf("%v", [name])],
 	"evidence": [item.digest],
+	"locations": [{"input": sprintf("%v", [name])}],
 }
 
 # METADATA
@@ -208,6 +210,7 @@ deny contains finding if {
 		"msg": sprintf("source %s is not one that the policy expects", [uri]),
 		"term": [uri],
 		"evidence": [item.digest],
+		"locations": [{"input": source} | source := uri; source != "(none)"],
 	}
 }
 

@@ -22,6 +22,7 @@ deny contains finding if {
 		"msg": sprintf("the rebuild is not bit-identical; %s", [described(item.predicate)]),
 		"term": array.slice(members(item.predicate), 0, listed),
 		"evidence": [item.digest],
+		"locations": [{"member": name} | some name in array.slice(members(item.predicate), 0, listed)],
 	}
 }
 

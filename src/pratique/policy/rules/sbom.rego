@@ -317,9 +317,11 @@ thin(element, word, item) := finding if {
 	count(have) < total
 	count(have) * 100 < data.rule_data.sbom.coverage[element] * total
 	lacking := [label(component) | some position, component in item.predicate.components; not position in have]
-	finding := plain(sprintf("sbom.%s", [element]), item, sprintf("%d of %d components have no %s, and %v%% must have one: %s", [
-		count(lacking), total, word, data.rule_data.sbom.coverage[element], concat(", ", array.slice(lacking, 0, 10)),
+	shown := array.slice(lacking, 0, 10)
+	said := plain(sprintf("sbom.%s", [element]), item, sprintf("%d of %d components have no %s, and %v%% must have one: %s", [
+		count(lacking), total, word, data.rule_data.sbom.coverage[element], concat(", ", shown),
 	]))
+	finding := object.union(said, {"locations": [{"component": name} | some name in shown; startswith(name, "pkg:")]})
 }
 
 # How many components have an element, or a lower number: a quick look, which is enough where all is well.

@@ -43,6 +43,7 @@ deny contains finding if {
 		"msg": sprintf("the runner's posture does not show what set off the build (CI-37: %s)", [said(outcome)]),
 		"term": [],
 		"evidence": [item.digest],
+		"locations": [{"check": "CI-37"}],
 	}
 }
 
