@@ -66,8 +66,7 @@ def judge(bundle: PolicyBundle, gate_input: GateInput, assessment: Assessment, e
             criteria=criteria(source.selection, gate_input.subject, gate_input.effective_time),
         )
         try:
-            shape = attestations_input if source.input == "attestations" else evidence_input
-            document = json_of_read(shape(gate_input, assessment))
+            document = json_of_read(document_of(source, gate_input, assessment))
             answer = ask(source, bundle, engine, document, nanoseconds(gate_input))
             isolation = isolation or answer.isolation
             found = source_findings(judgement, answer.sets)
@@ -124,16 +123,27 @@ def ask(source: Source, bundle: PolicyBundle, engine: Engine, document: Document
     Raises:
         EngineError: no answer that can be relied on.
     """
+    modules, data = prepared(source, bundle, now)
+    return engine.evaluate(modules, data, document)
+
+
+def document_of(source: Source, gate_input: GateInput, assessment: Assessment) -> dict[str, Any]:
+    """Give what a source's rules see as `input`, in the shape it asks for."""
+    shape = attestations_input if source.input == "attestations" else evidence_input
+    return shape(gate_input, assessment)
+
+
+def prepared(source: Source, bundle: PolicyBundle, now: float) -> tuple[dict[str, Module], dict[str, Any]]:
+    """Give what an engine is asked with: the modules, calls of known answer replaced, and `data`."""
     modules = source.modules
-    data = source_data(source, bundle, now)
+    data = _source_data(source, bundle, now)
     if not source.main:
         modules, answers = answer_calls(source.modules, source.outlines, now)
         data |= {ROOT: answers} if answers else {}
-    texts = {name: Module(source=text, rego=source.rego) for name, text in modules.items()}
-    return engine.evaluate(texts, data, document)
+    return {name: Module(source=text, rego=source.rego) for name, text in modules.items()}, data
 
 
-def source_data(source: Source, bundle: PolicyBundle, now: float) -> dict[str, Any]:
+def _source_data(source: Source, bundle: PolicyBundle, now: float) -> dict[str, Any]:
     """Give what a source's rules see below `data`: the policy's rule data, overlaid with the source's own."""
     data: dict[str, Any] = {"rule_data": rule_data_table(bundle.data)}
     if source.main:

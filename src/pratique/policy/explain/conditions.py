@@ -9,29 +9,29 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from pratique.policy.engine.port import Engine, EngineError, Module
-from pratique.policy.inputs import evidence_input, nanoseconds
-from pratique.policy.results import source_data
+from pratique.policy.explain.bodies import Found, Span, rules_of, spans
+from pratique.policy.inputs import nanoseconds
+from pratique.policy.language.annotations import bracket_depths
+from pratique.policy.results import document_of, prepared
+from pratique.policy.sources import RESERVED_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pratique.policy.bundle import PolicyBundle
     from pratique.policy.decision import Finding
     from pratique.policy.evidence import GateInput
-    from pratique.policy.language.annotations import Outline
-    from pratique.policy.language.catalogue import RuleInfo
     from pratique.policy.standing import Assessment
 
 _PROBE: Final = "pratique_explain_test.rego"
 _INPUT: Final = "pratique_explain_input"
 _NOT: Final = re.compile(r"\bnot[ \t]+([A-Za-z_]\w*)")
-_FINDING: Final = re.compile(r"\s*finding[ \t]*:=")
-_NO_CONDITION: Final = re.compile(r"\s*(?:some\b|every\b|[A-Za-z_]\w*[ \t]*:=|[A-Za-z_]\w*[ \t]+contains\b)")
+_FINDING: Final = re.compile(r"\s*(?:finding|result)[ \t]*:=")
+_NO_CONDITION: Final = re.compile(r"\s*(?:$|#|[\]})]|some\b|every\b|[A-Za-z_]\w*[ \t]*:=)")
+_HEAD_ONLY: Final = re.compile(r"\bif\b[ \t]*(?=[^{\s])")
 _SHOWN: Final = 3
 
 
@@ -39,7 +39,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a rule.
 
     Attributes:
-        file: module it is in.
+        file: module it is in; of a further source below its name.
         line: from 1.
         text: the line.
         held: whether it is of the bad case, whose conditions held, and not of the good case, which failed.
@@ -55,55 +55,127 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.file}:{self.line}: {self.text} ({word})"
 
 
+class _Reached(msgspec.Struct, frozen=True):
+    """Lines of one module that were reached, and all that hold code."""
+
+    reached: frozenset[int]
+    lines: frozenset[int]
+
+
+class UntoldError(Exception):
+    """No condition of a rule can be named; the text says why."""
+
+
 def failed_conditions(
     finding: Finding, bundle: PolicyBundle, given: GateInput, assessment: Assessment, engine: Engine
 ) -> tuple[Condition, ...]:
-    """Find the conditions behind a finding of the policy's own rules; none where they cannot be told."""
-    info = bundle.rules.get(finding.code)
-    outline = next((item for item in bundle.main.outlines if info and item.file == info.file), None)
-    if info is None or outline is None:
+    """Find the conditions behind a finding of any rule; none for what no rule reports (`evidence.…`).
+
+    Raises:
+        UntoldError: it is a rule's, and its conditions cannot be told.
+    """
+    if finding.code.startswith(RESERVED_CODES):
         return ()
-    try:
-        reached, lines = _reached(info, bundle, given, _narrowed(assessment, finding), engine)
-    except EngineError:
-        return ()
-    source = bundle.modules[info.file].split("\n")
-    spans = _spans(outline, bundle.modules[info.file])
-    rule = next((span for span in spans if span[1] > info.line), None)
-    if rule is None:
-        return ()
-    body = range(rule[1], rule[2])
-    helpers = set(_NOT.findall("\n".join(source[number - 1] for number in body)))
+    found = rules_of(finding.code, bundle)
+    if not found:
+        raise UntoldError(
+            f"no METADATA declares {finding.code}, no rule has that name, and none has it as a text"
+        )
+    narrowed = _narrowed(assessment, finding)
+    conditions: list[Condition] = []
+    for rule in found:
+        conditions += _conditions(rule, finding, _reached(rule, bundle, given, narrowed, engine))
+    if not conditions:
+        raise UntoldError(_why_none(found))
+    return tuple(dict.fromkeys(conditions))[:_SHOWN]
+
+
+def _conditions(rule: Found, finding: Finding, lines: _Reached) -> list[Condition]:
+    text = rule.source.modules[rule.file]
+    source = text.split("\n")
+    bodies = [span for span in rule.bodies if _fired(span, lines, source, finding, len(rule.bodies))]
+    if not bodies:
+        return []
+    outline = next(item for item in rule.source.outlines if item.file == rule.file)
+    numbers = [number for span in bodies for number in range(span.start, span.end)]
+    helpers = set(_NOT.findall("\n".join(source[number - 1] for number in numbers)))
     stopped = [
-        number
-        for name, start, end in spans
-        if name in helpers and (number := _stopped(start, end, reached, lines))
+        number for span in spans(outline, text) if span.name in helpers and (number := _stopped(span, lines))
     ]
+    folder = "" if rule.source.main else f"{rule.source.name}/"
     if stopped:
-        return tuple(_condition(info.file, number, source, held=False) for number in stopped[:_SHOWN])
-    stated = itertools.takewhile(lambda number: not _FINDING.match(source[number - 1]), body)
-    held = [number for number in stated if number in reached and not _NO_CONDITION.match(source[number - 1])]
-    return tuple(_condition(info.file, number, source, held=True) for number in held[:_SHOWN])
+        return [_condition(folder, rule.file, number, source, held=False) for number in stopped]
+    depths = bracket_depths(text)
+    return [
+        _condition(folder, rule.file, number, source, held=True)
+        for span in bodies
+        for number in _stated(span, source, depths, lines)
+    ]
+
+
+def _fired(span: Span, lines: _Reached, source: list[str], finding: Finding, bodies: int) -> bool:
+    """Say whether a body found something: its head is reached after all of it.
+
+    On a line of its own it is reached in any case, so that then only being the one body tells, or the
+    finding's text in it.
+    """
+    own = [line for line in lines.lines if span.start <= line < span.end]
+    if span.start not in lines.reached:
+        return False
+    said = f'"{finding.msg}"' in source[span.start - 1]
+    return len(own) > 1 or bodies == 1 or said
+
+
+def _stated(span: Span, source: list[str], depths: list[int], lines: _Reached) -> list[int]:
+    """Give the lines of a body that are conditions: neither in brackets, nor assignments, nor the finding."""
+    inside = range(span.start + 1, span.end)
+    base = depths[span.start]
+    body = itertools.takewhile(lambda number: not _FINDING.match(source[number - 1]), inside)
+    held = [
+        number
+        for number in body
+        if depths[number - 1] == base
+        and number in lines.reached
+        and not _NO_CONDITION.match(source[number - 1])
+    ]
+    return held or ([span.start] if _HEAD_ONLY.search(source[span.start - 1]) else [])
+
+
+def _why_none(found: list[Found]) -> str:
+    rule = found[0]
+    several = sum(len(item.bodies) for item in found)
+    where = f"{rule.file} of source {rule.source.name}" if not rule.source.main else rule.file
+    if several > 1:
+        return f"{where} has {several} rules for it, and the lines that were reached do not tell which it was"
+    return f"the rule in {where} has no line that is a condition by itself"
 
 
 def _reached(
-    info: RuleInfo, bundle: PolicyBundle, given: GateInput, assessment: Assessment, engine: Engine
-) -> tuple[set[int], set[int]]:
-    """Evaluate the rule once more, as a test, and give the lines of its module that were reached, and all."""
-    asked = f"data.{info.package}.{info.rule} with input as data.{_INPUT}"
+    rule: Found, bundle: PolicyBundle, given: GateInput, assessment: Assessment, engine: Engine
+) -> _Reached:
+    """Evaluate the rule once more, as a test, and see which lines of its module were reached.
+
+    Raises:
+        UntoldError: the engine that tells lines does not take the rules, or finds nothing.
+    """
+    asked = f"data.{rule.package}.{rule.name} with input as data.{_INPUT}"
     probe = (
         "package pratique_explain_test\n\nimport rego.v1\n\n"
         f"test_probe if {{\n\tfound := {asked}\n\tcount(found) > 0\n}}\n"
     )
-    modules = {name: Module(source=text, rego=bundle.main.rego) for name, text in bundle.modules.items()}
-    data: dict[str, Any] = source_data(bundle.main, bundle, nanoseconds(given))
-    answer = engine.test(
-        modules | {_PROBE: Module(source=probe)}, data | {_INPUT: evidence_input(given, assessment)}
-    )
-    if [result.outcome for result in answer.results if result.file == _PROBE] != ["pass"]:
-        return set(), set()
-    found = answer.coverage[info.file]
-    return set(found.covered), {*found.covered, *found.not_covered}
+    modules, data = prepared(rule.source, bundle, nanoseconds(given))
+    document = document_of(rule.source, given, assessment)
+    try:
+        answer = engine.test(modules | {_PROBE: Module(source=probe)}, data | {_INPUT: document})
+    except EngineError as error:
+        why = f"{engine.name}, which tells lines, does not take the rules: {error.message}"
+        raise UntoldError(why) from error
+    (probed,) = (result for result in answer.results if result.file == _PROBE)
+    if probed.outcome != "pass":
+        why = probed.message or "it finds nothing"
+        raise UntoldError(f"{engine.name}, which tells lines, does not find it again: {why}")
+    found = answer.coverage[rule.file]
+    return _Reached(frozenset(found.covered), frozenset({*found.covered, *found.not_covered}))
 
 
 def _narrowed(assessment: Assessment, finding: Finding) -> Assessment:
@@ -116,29 +188,17 @@ def _narrowed(assessment: Assessment, finding: Finding) -> Assessment:
     return msgspec.structs.replace(assessment, standing=standing)
 
 
-def _spans(outline: Outline, source: str) -> list[tuple[str, int, int]]:
-    """Give each top-level statement's name, first line, and the line after its last."""
-    starts = [(name, source.count("\n", 0, offset) + 1) for offset, name in outline.heads]
-    ends = [line for _, line in starts[1:]] + [source.count("\n") + 2]
-    return [(name, line, end) for (name, line), end in zip(starts, ends, strict=True)]
-
-
-def _stopped(start: int, end: int, reached: set[int], lines: set[int]) -> int:
+def _stopped(span: Span, lines: _Reached) -> int:
     """Give the last line of a statement that was reached before one that was not; 0 where none was."""
-    own = sorted(line for line in lines if start <= line < end)
+    own = sorted(line for line in lines.lines if span.start <= line < span.end)
     came = 0
-    for line in own[1:] if len(own) > 1 and own[0] == start else own:  # a head is evaluated after its body
-        if line not in reached:
+    # A head is evaluated after its body.
+    for line in own[1:] if len(own) > 1 and own[0] == span.start else own:
+        if line not in lines.reached:
             break
         came = line
     return came
 
 
-def _condition(file: str, number: int, source: list[str], *, held: bool) -> Condition:
-    return Condition(file=file, line=number, text=source[number - 1].strip(), held=held)
-
-
-def rule_lines(conditions: tuple[Condition, ...]) -> Iterator[str]:
-    """Write conditions for people."""
-    for condition in conditions:
-        yield str(condition)
+def _condition(folder: str, file: str, number: int, source: list[str], *, held: bool) -> Condition:
+    return Condition(file=f"{folder}{file}", line=number, text=source[number - 1].strip(), held=held)

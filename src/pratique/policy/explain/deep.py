@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pratique.policy.explain.conditions import failed_conditions
+from pratique.policy.explain.conditions import UntoldError, failed_conditions
 from pratique.policy.explain.counterfactual import try_cures
 from pratique.policy.standing import assess
 
@@ -45,12 +45,16 @@ def deepen(
         if code is not None and obstacle.code != code:
             return ()
         findings = [item for item in decision.results if item.code == obstacle.code]
-        found = dict.fromkeys(
-            str(condition)
-            for finding in findings[:_CONDITIONS]
-            for condition in failed_conditions(finding, bundle, given, assessment, engine)
-        )
-        return tuple(found)
+        found: dict[str, None] = {}
+        untold: dict[str, None] = {}
+        for finding in findings[:_CONDITIONS]:
+            try:
+                conditions = failed_conditions(finding, bundle, given, assessment, engine)
+            except UntoldError as why:
+                untold[f"no condition is shown: {why}"] = None
+            else:
+                found |= dict.fromkeys(map(str, conditions))
+        return tuple(found or untold)
 
     tried = try_cures(decision, given, bundle, engine, code=code)
     obstacles = tuple(

@@ -28,7 +28,8 @@ class Obstacle(msgspec.Struct, frozen=True, kw_only=True):
             not count.
         cures: what to do, without repetition.
         waived_by: who accepts it for now: `<person> until <when>: <why>`.
-        because: conditions behind it, each as `<file>:<line>: <text> (<held, or not met>)`.
+        because: conditions behind it, each as `<file>:<line>: <text> (<held, or not met>)`, or why
+            none is shown.
         tried: changes to the very input under which it would be gone, and what would be left.
     """
 

@@ -106,6 +106,15 @@ def nesting(source: str) -> int:
     return deepest
 
 
+def bracket_depths(source: str) -> list[int]:
+    """Give for each line how deep in brackets it begins, comments and strings skipped."""
+    depths, depth = [], 0
+    for line in _without(source, comments=True).split("\n"):
+        depths.append(depth)
+        depth += sum(line.count(char) for char in "{[(") - sum(line.count(char) for char in ")]}")
+    return depths
+
+
 def outline(file: str, source: str) -> Outline:
     """Read one module's text.
 
