@@ -1,10 +1,11 @@
-"""Match 1,000 package URLs against the PyPA and Go advisories, cold and warm.
+"""Match 1,000 package URLs against many advisories, cold and warm.
 
-Run: python bench/scan_match.py   (advisories: $PRATIQUE_TEST_DATA, else ../shared/data)
+Run: python bench/scan_match.py [RECORDS]   (advisories: $PRATIQUE_TEST_DATA, else ../shared/data)
 
-Prints medians of CPU and wall time in milliseconds: import (with its rate), opening (with and without
-checking the digest), the first match after opening, further matches, a process that does it all, and
-5,000 components written as CycloneDX and SPDX and read back.
+The advisories are as many as told (200,000) in the form in which OSV publishes npm's: the records of Go's
+database again and again, each time with other ids and package names. Prints import (seconds, rate, memory),
+medians of CPU and wall time in milliseconds of opening, the first match after it, further matches and a
+process that does it all, and 5,000 components written as CycloneDX and SPDX and read back.
 """
 
 from __future__ import annotations
@@ -20,9 +21,7 @@ import time
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-import yaml
+from typing import TYPE_CHECKING, Any
 
 from pratique.model.digest import sha256_bytes
 from pratique.model.strict_json import canonical_json
@@ -30,16 +29,17 @@ from pratique.scan.component import Catalog, Component
 from pratique.scan.cyclonedx import sbom
 from pratique.scan.cyclonedx_reader import read_cyclonedx
 from pratique.scan.database import Database
-from pratique.scan.importer import import_advisories
 from pratique.scan.match import match
-from pratique.scan.sources import Source
 from pratique.scan.spdx import read_spdx, spdx_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pratique.scan.match import MatchReport
+
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 COUNT = 1_000
+RECORDS = 200_000
 ROUNDS = 15
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -58,17 +58,15 @@ def measure(what: str, work: Callable[[], object], rounds: int = ROUNDS) -> floa
 
 
 def process(path: Path, purls: list[str]) -> None:
-    """Match in a new process, interpreter start and imports included."""
-    subprocess.run(
-        [sys.executable, __file__, "--child", str(path)], input="\n".join(purls), text=True, check=True
+    """Match in a new process, interpreter start and imports included, as a scan does."""
+    code = (
+        "import sys; from datetime import UTC, datetime, timedelta; from pathlib import Path;"
+        "from pratique.scan.component import Component; from pratique.scan.database import Database;"
+        "from pratique.scan.match import match; database = Database.open(Path(sys.argv[1]));"
+        "match([Component(purl=line.strip(), name='', version='') for line in sys.stdin], database,"
+        "now=datetime(2026, 11, 23, tzinfo=UTC), max_age=timedelta(days=1))"
     )
-
-
-def child(path: Path) -> None:
-    """Match the package URLs on standard input."""
-    components = [Component(purl=line.strip(), name="", version="") for line in sys.stdin]
-    with Database.open(path, verify=False) as database:
-        match(components, database, now=NOW, max_age=timedelta(days=1))
+    subprocess.run([sys.executable, "-c", code, str(path)], input="\n".join(purls), text=True, check=True)
 
 
 def measure_bills() -> None:
@@ -104,17 +102,53 @@ def measure_bills() -> None:
         measure(f"5,000 components: read {name}", lambda read=read, data=data: read(data, what=""), rounds=5)
 
 
-def as_json(archive: Path, folder: str) -> Path:
-    """Convert the YAML records of PyPA's database into the JSON that OSV publishes."""
-    converted = Path(folder) / "pypa.zip"
-    with tarfile.open(archive) as records, zipfile.ZipFile(converted, "w") as out:
-        for member in records:
-            if member.isfile() and member.name.endswith(".yaml"):
-                record = yaml.load(
-                    records.extractfile(member), Loader=yaml.CSafeLoader
-                )  # the safe loader, in C
-                out.writestr(f"{member.name}.json", json.dumps(record, default=str))
-    return converted
+def published(archive: Path, target: Path, count: int) -> None:
+    """Write `count` records as OSV publishes an ecosystem's: one zip, every second record indented."""
+    with tarfile.open(archive) as tar:
+        records = [
+            record
+            for member in tar
+            if member.isfile() and member.name.endswith(".json")
+            if "affected" in (record := json.load(tar.extractfile(member)))
+        ]
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as out:
+        for number in range(count):
+            record = dict(records[number % len(records)])
+            record["id"] = f"SYN-2026-{number}"
+            record["aliases"] = [f"CVE-{2000 + number % 26}-{10_000 + number}", f"GHSA-{number:012x}"]
+            record["affected"] = [entry | {"package": renamed(entry, number)} for entry in record["affected"]]
+            out.writestr(f"{record['id']}.json", json.dumps(record, indent=2 if number % 2 else None))
+
+
+def renamed(entry: dict[str, Any], number: int) -> dict[str, str]:
+    """Give a package of npm, three of four of them with one advisory."""
+    name = f"{entry['package']['name'].rpartition('/')[2].lower()}-{number % 150_000}"
+    return {"ecosystem": "npm", "name": name, "purl": f"pkg:npm/{name}"}
+
+
+def import_apart(archive: Path, path: Path) -> None:
+    """Import in a process of its own, so that its memory is its own too."""
+    code = (
+        "import resource, sys; from datetime import UTC, datetime; from pathlib import Path;"
+        "from pratique.scan.importer import import_advisories; from pratique.scan.sources import Source\n"
+        "if __name__ == '__main__':\n"
+        "    import_advisories([Source(path=Path(sys.argv[1]), name='npm', licence='CC-BY-4.0',"
+        "date=datetime(2026, 11, 23, tzinfo=UTC))], Path(sys.argv[2]))\n"
+        "    for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):\n"
+        "        used = resource.getrusage(who)\n"
+        "        print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)\n"
+    )
+    script = path.with_name("importing.py")
+    script.write_text(code)
+    start = time.perf_counter()
+    run = subprocess.run(
+        [sys.executable, str(script), str(archive), str(path)], stdout=subprocess.PIPE, text=True, check=True
+    )
+    wall = time.perf_counter() - start
+    own, others = (tuple(map(float, line.split())) for line in run.stdout.splitlines())
+    print(f"import: wall {wall:.1f} s, cpu {own[0]:.1f} + {others[0]:.1f} s in {os.cpu_count()} processes")
+    print(f"import: at most {own[1]:.0f} MB, and {others[1]:.0f} MB in each process that parses")
+    print(f"database: {path.stat().st_size / 1e6:.1f} MB")
 
 
 def main() -> None:
@@ -122,45 +156,34 @@ def main() -> None:
     data = Path(os.environ.get("PRATIQUE_TEST_DATA", DATA)) / "advisories"
     if not data.is_dir():
         sys.exit(f"{data}: no advisories there; set PRATIQUE_TEST_DATA to the folder of public test data")
+    records = int(sys.argv[1]) if len(sys.argv) > 1 else RECORDS
+    measure_bills()
     with tempfile.TemporaryDirectory() as folder:
-        sources = [
-            Source(path=as_json(data / "pypa.tar.xz", folder), name="pypa", date=NOW, licence="CC-BY-4.0"),
-            Source(path=data / "go.tar.xz", name="go", date=NOW, licence="CC-BY-4.0"),
-        ]
         path = Path(folder) / "advisories.sqlite"
-        seconds = measure("import", lambda: import_advisories(sources, path), rounds=3) / 1000
+        published(data / "go.tar.xz", path.with_name("all.zip"), records)
+        import_apart(path.with_name("all.zip"), path)
         with Database.open(path) as database:
-            print(f"import rate: {database.info.records / seconds:.0f} records a second")
-        print(f"database: {path.stat().st_size / 1e6:.1f} MB")
-        with Database.open(path) as database:
-            rows = database._connection.execute("SELECT DISTINCT ecosystem, package FROM affected").fetchall()  # noqa: SLF001 - sampling real names
-        named = [
-            f"pkg:{'pypi' if eco == 'PyPI' else 'golang'}/{name}@1.0.0"
-            for eco, name in rows
-            if eco in {"PyPI", "Go"}
-        ]
+            held = [package for _, package, _ in database.packages()]
         # Half of them have advisories, half do not: real lists have far fewer.
-        purls = named[:: max(1, 2 * len(named) // COUNT)][: COUNT // 2]
-        purls += [f"pkg:pypi/quiet-{number}@1.0.0" for number in range(COUNT - len(purls))]
+        purls = [f"pkg:npm/{name}@1.0.0" for name in held[:: max(1, 2 * len(held) // COUNT)][: COUNT // 2]]
+        purls += [f"pkg:npm/quiet-{number}@1.0.0" for number in range(COUNT - len(purls))]
         components = [Component(purl=purl, name="", version="") for purl in purls]
 
-        def cold(*, verify: bool) -> None:
-            with Database.open(path, verify=verify) as database:
-                match(components, database, now=NOW, max_age=timedelta(days=1))
+        def matched(database: Database) -> MatchReport:
+            return match(components, database, now=NOW, max_age=timedelta(days=1))
 
-        measure("open, digest checked", lambda: Database.open(path).close())
-        measure("open, digest not checked", lambda: Database.open(path, verify=False).close())
-        measure("cold: open, check, match 1,000", lambda: cold(verify=True))
-        measure("cold: open, match 1,000", lambda: cold(verify=False))
+        def cold() -> None:
+            with Database.open(path) as database:
+                matched(database)
+
+        measure("open", lambda: Database.open(path).close())
+        measure("open, match 1,000", cold)
         with Database.open(path) as database:
-            report = match(components, database, now=NOW, max_age=timedelta(days=1))
-            measure(
-                "warm: match 1,000", lambda: match(components, database, now=NOW, max_age=timedelta(days=1))
-            )
-            measure("cold process: start, match 1,000", lambda: process(path, purls), rounds=5)
+            report = matched(database)
+            measure("warm: match 1,000", lambda: matched(database))
+            measure("cold process: start, match 1,000", lambda: process(path, purls), rounds=7)
         print(f"{len(report.findings)} findings, {len(report.unknown)} unknown")
-    measure_bills()
 
 
 if __name__ == "__main__":
-    child(Path(sys.argv[2])) if sys.argv[1:2] == ["--child"] else main()
+    main()

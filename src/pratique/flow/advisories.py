@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 from pratique.errors import ConfigError
 from pratique.model.digest import sha256_bytes
 from pratique.model.strict_json import canonical_json
-from pratique.scan.database import FORMAT, Database
-from pratique.scan.importer import import_advisories, read_exploited
+from pratique.scan.buckets import FORMAT
+from pratique.scan.database import Database
+from pratique.scan.importer import import_advisories
+from pratique.scan.signals import read_epss, read_exploited
 from pratique.scan.sources import Source
 from pratique.store.atomic import locked, make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pratique.flow.config import Project
     from pratique.flow.workspace import Workspace
+    from pratique.scan.signals import Signal, Value
 
 _IMPORT_SECONDS = 600.0
 
@@ -42,30 +45,37 @@ def open_advisories(workspace: Workspace, project: Project) -> Database:
     ]
     folder = workspace.home / "advisories"
     make_folder(folder)
-    catalogue = project.path(project.config.scan.exploited) if project.config.scan.exploited else None
-    database = folder / f"{_state_of(sources, catalogue)}.sqlite"
+    scan = project.config.scan
+    more = [project.path(text) for text in (scan.exploited, scan.epss) if text]
+    database = folder / f"{_state_of(sources, more)}.sqlite"
     with locked(folder / "lock", wait=_IMPORT_SECONDS):
         if not database.exists():
-            exploited = _exploited(catalogue) if catalogue else None
-            import_advisories(sources, database, exploited=exploited)
+            import_advisories(
+                sources,
+                database,
+                exploited=_signal(project, scan.exploited, read_exploited),
+                epss=_signal(project, scan.epss, read_epss),
+            )
     return Database.open(database)
 
 
-def _exploited(catalogue: Path) -> dict[str, str]:
+def _signal(project: Project, text: str | None, read: Callable[..., Signal[Value]]) -> Signal[Value] | None:
+    if text is None:
+        return None
+    path = project.path(text)
     try:
-        return read_exploited(catalogue.read_bytes(), what=str(catalogue))
+        return read(path.read_bytes(), what=str(path))
     except OSError as error:
-        raise ConfigError(f"{catalogue}: cannot be read: {error.strerror}") from error
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
-def _state_of(sources: Sequence[Source], catalogue: Path | None) -> str:
+def _state_of(sources: Sequence[Source], more: Sequence[Path]) -> str:
     """Tell whether sources (name, date, each file's path, size and time) or our format have changed."""
     listed = [
         [source.name, str(source.date), source.licence, source.attribution, _files(source.path)]
         for source in sources
     ]
-    more = _files(catalogue) if catalogue else []
-    return sha256_bytes(canonical_json([FORMAT, listed, more])).hex[:32]
+    return sha256_bytes(canonical_json([FORMAT, listed, [_files(path) for path in more]])).hex[:32]
 
 
 def _files(path: Path) -> list[list[str]]:

@@ -80,10 +80,12 @@ class ScanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     Attributes:
         advisories: at least one collection.
         exploited: CISA's catalogue of known exploited vulnerabilities (JSON), where there is one.
+        epss: FIRST's EPSS scores of one day (CSV, gzip or not), where there are any.
     """
 
     advisories: tuple[AdvisoryConfig, ...]
     exploited: str | None = None
+    epss: str | None = None
 
 
 class BundleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -15,6 +15,8 @@ from typing import Any, Final
 import msgspec
 
 _MAX_INT: Final = 2**53 - 1
+_LONG: Final = b"0" * len(str(_MAX_INT))
+_AS_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
 _CONTAINERS: Final = frozenset({dict, list, tuple})
 _KINDS: Final = _CONTAINERS | {str, int, float, bool, type(None)}
 _ENCODE: Final = msgspec.json.Encoder(order="deterministic").encode
@@ -46,11 +48,18 @@ def read_plain(data: bytes, max_depth: int) -> Any:
         if type(value) not in _CONTAINERS:
             return None
         written = _ENCODE_AS_IT_IS(value)
-        if written in (data, msgspec.json.format(data, indent=-1)) and _is_plain(value, max_depth):
+        if written in (data, msgspec.json.format(data, indent=-1)) and (
+            _is_surely_small(written, max_depth) or _is_plain(value, max_depth)
+        ):
             return value
     except (msgspec.MsgspecError, UnicodeError, OverflowError, RecursionError):
         pass
     return None
+
+
+def _is_surely_small(data: bytes, max_depth: int) -> bool:
+    """Whether there are too few brackets for too much depth, and too few digits for too large a number."""
+    return data.count(b"{") + data.count(b"[") <= max_depth and _LONG not in data.translate(_AS_ZEROS)
 
 
 def _is_plain(value: Any, max_depth: int) -> bool:

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime, timedelta
 
-    from packageurl import PackageURL
-
+    from pratique.scan.buckets import Entry
     from pratique.scan.component import Component, Uninspected
-    from pratique.scan.database import Database, DatabaseInfo, Entry
+    from pratique.scan.database import Database, DatabaseInfo
     from pratique.scan.openvex import Statement
+    from pratique.scan.purl import Purl
 
 
 class Vulnerability(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +46,7 @@ class Vulnerability(msgspec.Struct, frozen=True, kw_only=True):
         ranges: the affected ranges that the component's version lies in.
         fixed_versions: the first unaffected versions after it, as the advisories name them.
         exploited_since: date it entered the catalogue of known exploited vulnerabilities, or empty.
+        epss: probability of exploitation within 30 days, where it is known.
         published: RFC 3339 time at which the first of the advisories was, or empty where none says.
         sources: names of the sources that say so, sorted.
         suppressed: id of the statement that says there is nothing to fear, or empty. The finding stays.
@@ -61,6 +62,7 @@ class Vulnerability(msgspec.Struct, frozen=True, kw_only=True):
     ranges: tuple[str, ...]
     fixed_versions: tuple[str, ...]
     exploited_since: str
+    epss: float | None
     published: str
     sources: tuple[str, ...]
     suppressed: str = ""
@@ -193,7 +195,7 @@ def _age_problem(info: DatabaseInfo, now: datetime, max_age: timedelta) -> list[
 
 
 def _match_one(
-    component: Component, purl: PackageURL, ecosystem: str, database: Database
+    component: Component, purl: Purl, ecosystem: str, database: Database
 ) -> tuple[list[Vulnerability], list[str]]:
     if ecosystem not in VERSION_KEYS:
         return [], [f"versions of ecosystem {ecosystem} cannot be ordered"]
@@ -209,18 +211,18 @@ def _match_one(
     ]
     if not entries:
         return [], []
-    version = component.source_version or purl.version or ""
+    version = component.source_version or purl.version
     # A local build of a release (2.1+cu118) is taken to have the flaws of that release as well.
-    forms = {version, without_local(version)} if ecosystem == "PyPI" else {version}
+    forms = {version, without_local(version)} if ecosystem == "PyPI" and "+" in version else {version}
     try:
-        keys = {VERSION_KEYS[ecosystem](form).hex() for form in forms}
+        keys = {VERSION_KEYS[ecosystem](form) for form in forms}
     except UnorderableError as error:
         keys = set()
         problems = [f"{error}, and there are advisories for {name}"]
     else:
         problems = []
     affecting = [entry for entry in entries if _is_affected(entry, keys, version)]
-    findings = [_vulnerability(component.purl, group, keys, database) for group in _groups(affecting)]
+    findings = [_vulnerability(component.purl, group, keys) for group in _groups(affecting)]
     settled = {identifier for entry in affecting for identifier in (entry.id, *entry.aliases)}
     problems += [
         f"{entry.id} ({entry.source}) cannot be judged: {entry.affected.problem}"
@@ -230,7 +232,7 @@ def _match_one(
     return findings, problems
 
 
-def _is_affected(entry: Entry, keys: set[str], version: str) -> bool:
+def _is_affected(entry: Entry, keys: set[bytes], version: str) -> bool:
     affected = entry.affected
     return (
         version in affected.literals
@@ -255,7 +257,7 @@ def _groups(entries: Sequence[Entry]) -> list[list[Entry]]:
     return [members for _, members in groups]
 
 
-def _vulnerability(purl: str, group: Sequence[Entry], keys: set[str], database: Database) -> Vulnerability:
+def _vulnerability(purl: str, group: Sequence[Entry], keys: set[bytes]) -> Vulnerability:
     identifiers = sorted(
         {identifier for entry in group for identifier in (entry.id, *entry.aliases)}, key=_rank
     )
@@ -265,7 +267,7 @@ def _vulnerability(purl: str, group: Sequence[Entry], keys: set[str], database: 
         for interval in entry.affected.intervals
         if any(interval.contains(key) for key in keys)
     ]
-    known = [entry.severity for entry in group if entry.severity is not Severity.UNKNOWN]
+    known = [severity for entry in group if (severity := Severity(entry.severity)) is not Severity.UNKNOWN]
     scored = max(group, key=lambda entry: -1.0 if entry.score is None else entry.score)
     return Vulnerability(
         id=identifiers[0],
@@ -277,7 +279,8 @@ def _vulnerability(purl: str, group: Sequence[Entry], keys: set[str], database: 
         summary=next((entry.summary for entry in group if entry.summary), ""),
         ranges=tuple(sorted({interval.text for interval in holding})),
         fixed_versions=tuple(sorted({interval.fixed for interval in holding if interval.fixed})),
-        exploited_since=min(filter(None, map(database.exploited_since, identifiers)), default=""),
+        exploited_since=min((entry.exploited for entry in group if entry.exploited), default=""),
+        epss=max((entry.epss for entry in group if entry.epss is not None), default=None),
         published=min((entry.published for entry in group if entry.published), default=""),
         sources=tuple(sorted({entry.source for entry in group})),
     )

@@ -20,7 +20,7 @@ from pratique.scan.purl import parse_purl
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from packageurl import PackageURL
+    from pratique.scan.purl import Purl
 
 CONTEXT: Final = "https://openvex.dev/ns/v0.2.0"
 _MAX_STATEMENTS: Final = 100_000
@@ -137,13 +137,13 @@ def deciding(
     return tuple(sorted(about, key=lambda item: (item.moment, not item.status.suppresses)))
 
 
-def _concerns(statement: Statement, component: PackageURL, artifact: frozenset[str]) -> bool:
+def _concerns(statement: Statement, component: Purl, artifact: frozenset[str]) -> bool:
     if not statement.subcomponents:
         return _covers(statement.product, component)
     return statement.product in artifact and any(_covers(purl, component) for purl in statement.subcomponents)
 
 
-def _covers(text: str, component: PackageURL) -> bool:
+def _covers(text: str, component: Purl) -> bool:
     """Tell whether a purl means a component: what it leaves open (version, qualifiers) may be anything."""
     try:
         stated = parse_purl(text)
@@ -152,7 +152,7 @@ def _covers(text: str, component: PackageURL) -> bool:
     return (
         (stated.type, stated.namespace, stated.name) == (component.type, component.namespace, component.name)
         and (not stated.version or stated.version == component.version)
-        and dict(stated.qualifiers).items() <= dict(component.qualifiers).items()
+        and stated.qualifiers.items() <= component.qualifiers.items()
     )
 
 

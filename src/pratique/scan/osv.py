@@ -6,6 +6,8 @@ kept as a *problem* of the package it names, so that a match there ends as unkno
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -34,25 +36,36 @@ _NAMED = {
     "LOW": Severity.LOW,
 }
 _MAX_SUMMARY = 300
+_USUAL_VERSION = 60
+_UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z\Z", re.ASCII)
 
 
-class Affected(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+def _remembering(key: Callable[[str], bytes]) -> Callable[[str], bytes]:
+    """Remember the keys of versions, as most are in many records."""
+    cached = lru_cache(maxsize=20_000)(key)
+    return lambda text: cached(text) if len(text) <= _USUAL_VERSION else key(text)
+
+
+_KEYS = {ecosystem: _remembering(key) for ecosystem, key in VERSION_KEYS.items()}
+
+
+class Affected(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What one advisory says about one package.
 
     Attributes:
         intervals: the affected versions.
-        keys: keys (hex) of versions listed as affected that no interval covers, sorted.
+        keys: keys of versions listed as affected that no interval covers, sorted.
         literals: versions listed as affected that cannot be ordered: matched as text, sorted.
         problem: why the rest of the entry could not be understood, or empty.
     """
 
     intervals: tuple[Interval, ...] = ()
-    keys: tuple[str, ...] = ()
+    keys: tuple[bytes, ...] = ()
     literals: tuple[str, ...] = ()
     problem: str = ""
 
 
-class Advisory(msgspec.Struct, frozen=True, kw_only=True):
+class Advisory(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One record, ready to be stored: `affected` maps (ecosystem, package) to its entries.
 
     `published` is an RFC 3339 time, or empty where the record has none that can be read.
@@ -64,7 +77,6 @@ class Advisory(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     vector: str
     score: float | None
-    modified: str
     published: str
     withdrawn: bool
     affected: tuple[tuple[str, str, Affected], ...]
@@ -92,7 +104,6 @@ def parse_advisory(record: Mapping[str, Any], *, what: str) -> Advisory:
         severity=severity,
         vector=vector,
         score=score,
-        modified=str(record.get("modified", ""))[:40],
         published=_moment(record.get("published")),
         # Only null or an absent member means "not withdrawn"; the schema gives a time otherwise.
         withdrawn=record.get("withdrawn") is not None,
@@ -102,8 +113,11 @@ def parse_advisory(record: Mapping[str, Any], *, what: str) -> Advisory:
 
 
 def _moment(value: object) -> str:
+    if not isinstance(value, str):
+        return ""
     try:
-        return format_time(parse_time(value)) if isinstance(value, str) else ""
+        moment = parse_time(value)
+        return f"{value[:19]}Z" if _UTC_TIME.match(value) else format_time(moment)
     except (MalformedError, OverflowError):
         return ""
 
@@ -120,7 +134,7 @@ def _package(entry: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _affected(ecosystem: str, entry: Mapping[str, Any]) -> Affected:
-    version_key = VERSION_KEYS.get(base_ecosystem(ecosystem))
+    version_key = _KEYS.get(base_ecosystem(ecosystem))
     if version_key is None:
         return Affected(problem=f"versions of ecosystem {ecosystem[:40]} cannot be ordered")
     found: list[Interval] = []
@@ -151,19 +165,19 @@ def _events(item: object) -> list[Any]:
     raise UnorderableError("a range of unknown type, or without events")
 
 
-def _low(interval: Interval) -> tuple[str, str]:
-    return interval.low, interval.high or "~"
+def _low(interval: Interval) -> tuple[bytes, bool, bytes]:
+    return interval.low, interval.high is None, interval.high or b""
 
 
 def _listed(
     versions: list[Any], covered: list[Interval], version_key: Callable[[str], bytes]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
+) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """Keep of the listed versions what the intervals do not say already: most lists shrink to nothing."""
-    keys: set[str] = set()
+    keys: set[bytes] = set()
     literals: set[str] = set()
     for version in versions:
         try:
-            key = version_key(str(version)).hex()
+            key = version_key(str(version))
         except UnorderableError:
             literals.add(str(version)[:120])
             continue

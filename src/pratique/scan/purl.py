@@ -7,15 +7,15 @@ without case are folded, and parts that a package type requires or forbids are c
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 from urllib.parse import quote
-
-from packageurl import PackageURL
 
 from pratique.errors import MalformedError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from packageurl import PackageURL
 
 PLAIN: Final = re.compile(
     r"pkg:(?P<type>pypi|npm|cargo|gem|deb|apk|golang)/"
@@ -36,7 +36,18 @@ _NAMES: Final = {
 _VERSIONS: Final = {"chrome-extension": re.compile(r"\d+(?:\.\d+){0,3}\Z")}
 
 
-def parse_purl(text: str) -> PackageURL:
+class Purl(NamedTuple):
+    """A package URL's parts, decoded; what is absent is empty."""
+
+    type: str
+    namespace: str
+    name: str
+    version: str
+    qualifiers: Mapping[str, str]
+    subpath: str
+
+
+def parse_purl(text: str) -> Purl:
     """Parse a package URL from outside.
 
     Raises:
@@ -46,8 +57,9 @@ def parse_purl(text: str) -> PackageURL:
         raise MalformedError(f"{text[:80]!r}…: a package URL of {len(text)} characters")
     if plain := PLAIN.match(text):
         kind, namespace, name, version = plain.groups()
-        namespace = namespace.rstrip("/").replace("%40", "@") or None
-        return PackageURL._make((kind, namespace, name, version, {}, None))
+        return Purl(kind, namespace.rstrip("/").replace("%40", "@"), name, version, {}, "")
+    from packageurl import PackageURL  # noqa: PLC0415 - takes as long to load as matching a thousand
+
     try:
         return _checked(PackageURL.from_string(text))
     except ValueError as error:
@@ -68,6 +80,8 @@ def build_purl(
     Raises:
         MalformedError: parts that make no package URL, or that the package type forbids.
     """
+    from packageurl import PackageURL  # noqa: PLC0415 - as above
+
     try:
         parts = PackageURL(
             type=kind,
@@ -82,14 +96,14 @@ def build_purl(
         raise MalformedError(f"no package URL of type {kind} for {name[:120]!r}: {error}") from error
 
 
-def canonical_purl(purl: PackageURL) -> str:
+def canonical_purl(purl: Purl) -> str:
     """Write a parsed package URL in canonical form."""
     names = purl.name.split("/") if purl.type == "git" else [purl.name]
-    path = [*(purl.namespace or "").split("/"), *names]
+    path = [*purl.namespace.split("/"), *names]
     text = f"pkg:{purl.type}/" + "/".join(_encoded(segment) for segment in path if segment)
     if purl.version:
         text += "@" + _encoded(purl.version)
-    if qualifiers := sorted(dict(purl.qualifiers).items()):
+    if qualifiers := sorted(purl.qualifiers.items()):
         text += "?" + "&".join(f"{key}={_encoded(value)}" for key, value in qualifiers)
     if purl.subpath:
         text += "#" + "/".join(map(_encoded, purl.subpath.split("/")))
@@ -100,7 +114,15 @@ def _encoded(text: str) -> str:
     return quote(text, safe="").replace("%3A", ":")
 
 
-def _checked(purl: PackageURL) -> PackageURL:
+def _checked(found: PackageURL) -> Purl:
+    purl = Purl(
+        found.type,
+        found.namespace or "",
+        found.name,
+        found.version or "",
+        dict(found.qualifiers),
+        found.subpath or "",
+    )
     if purl.type in _NEEDS_NAMESPACE and not purl.namespace:
         raise ValueError(f"type {purl.type} needs a namespace")
     if purl.type in _HAS_NO_NAMESPACE and purl.namespace:
@@ -112,5 +134,5 @@ def _checked(purl: PackageURL) -> PackageURL:
         if value and purl.type in rules and not rules[purl.type].match(value):
             raise ValueError(f"not a {what} of type {purl.type}: {value[:80]!r}")
     if purl.type in _FOLDED:
-        return purl._replace(name=purl.name.lower(), namespace=purl.namespace and purl.namespace.lower())
+        return purl._replace(name=purl.name.lower(), namespace=purl.namespace.lower())
     return purl

@@ -22,17 +22,17 @@ _ORDER = {"fixed": 0, "introduced": 1, "last_affected": 2}
 class Interval(msgspec.Struct, frozen=True, array_like=True):
     """Affected versions `low <= version < high`, or `<= high` where `closed`; no `high` means all later ones.
 
-    `low` and `high` are version keys in hex, which sort as the keys do; the texts are the advisory's own.
+    `low` and `high` are version keys; the texts are the advisory's own.
     """
 
-    low: str
-    high: str | None
+    low: bytes
+    high: bytes | None
     closed: bool
     low_text: str
     high_text: str
 
-    def contains(self, key: str) -> bool:
-        """Tell whether a version key (hex) lies inside."""
+    def contains(self, key: bytes) -> bool:
+        """Tell whether a version key lies inside."""
         if key < self.low:
             return False
         return self.high is None or key < self.high or (self.closed and key == self.high)
@@ -80,12 +80,12 @@ def intervals(events: Sequence[Any], version_key: Callable[[str], bytes]) -> tup
 
 def _walk(steps: Sequence[tuple[bytes, int, str, str]]) -> list[Interval]:
     found: list[Interval] = []
-    opened: tuple[str, str] | None = None
+    opened: tuple[bytes, str] | None = None
     for key, _, kind, text in steps:
         if kind == "introduced":
-            opened = opened or (key.hex(), text)
+            opened = opened or (key, text)
         elif opened:
-            found.append(Interval(opened[0], key.hex(), kind == "last_affected", opened[1], text))
+            found.append(Interval(opened[0], key, kind == "last_affected", opened[1], text))
             opened = None
     if opened:
         found.append(Interval(opened[0], None, False, opened[1], ""))  # noqa: FBT003 - array-like struct
@@ -95,7 +95,7 @@ def _walk(steps: Sequence[tuple[bytes, int, str, str]]) -> list[Interval]:
 def _clip(interval: Interval, limit: tuple[bytes, str] | None) -> Interval | None:
     if limit is None:
         return interval
-    key, text = limit[0].hex(), limit[1]
+    key, text = limit
     if interval.low >= key:
         return None
     if interval.high is not None and interval.high < key:

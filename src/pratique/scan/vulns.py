@@ -62,7 +62,7 @@ def coverage(report: MatchReport) -> dict[str, Any]:
                     "records": source.records,
                     "unattributed": source.unattributed,
                 }
-                for source in info.sources
+                for source in (*info.sources, *info.signals)
             ],
         },
     }
@@ -86,6 +86,7 @@ def _result(finding: Vulnerability) -> dict[str, Any]:
                 "vector": finding.vector,
                 "sources": list(finding.sources),
             }
+            | ({"epss": finding.epss} if finding.epss is not None else {})
             | ({"published": finding.published} if finding.published else {})
             | ({"suppressedBy": finding.suppressed} if finding.suppressed else {})
         ],

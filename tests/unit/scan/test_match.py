@@ -8,7 +8,7 @@ import tarfile
 import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
@@ -17,10 +17,14 @@ from pratique.errors import ConfigError, CouldNotCheckError, EvidenceInvalidErro
 from pratique.model.finding import Result, Severity
 from pratique.scan.component import Component, Uninspected
 from pratique.scan.database import Database
-from pratique.scan.importer import import_advisories, read_exploited
+from pratique.scan.importer import import_advisories
 from pratique.scan.match import MatchReport, match
+from pratique.scan.signals import Signal, read_exploited
 from pratique.scan.sources import Source
 from pratique.scan.vulns import COVERAGE, vulns_predicate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DAY = datetime(2026, 11, 23, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -56,7 +60,7 @@ def run(
     purls: list[str],
     *sources: Source,
     now: datetime = DAY,
-    exploited: dict[str, str] | None = None,
+    exploited: Signal[str] | None = None,
 ) -> MatchReport:
     import_advisories(sources, folder / "advisories.sqlite", exploited=exploited)
     with Database.open(folder / "advisories.sqlite") as database:
@@ -242,7 +246,9 @@ def test_severity_is_the_gravest_vector_of_the_group(tmp_path: Path) -> None:
 
 
 def test_known_exploitation_is_carried(tmp_path: Path) -> None:
-    catalogue = json.dumps({"vulnerabilities": [{"cveID": "CVE-1", "dateAdded": "2025-02-03"}]}).encode()
+    catalogue = json.dumps(
+        {"dateReleased": "2026-11-23", "vulnerabilities": [{"cveID": "CVE-1", "dateAdded": "2025-02-03"}]}
+    ).encode()
     report = run(
         tmp_path,
         ["pkg:pypi/demo@1"],
@@ -378,7 +384,7 @@ def test_import_refuses_what_could_never_match(tmp_path: Path) -> None:
     target = tmp_path / "a.sqlite"
     with pytest.raises(CouldNotCheckError, match="no advisory source"):
         import_advisories([], target)
-    with pytest.raises(CouldNotCheckError, match="holds no OSV record"):
+    with pytest.raises(CouldNotCheckError, match="holds no advisory"):
         import_advisories([source(tmp_path)], target)
     with pytest.raises(ConfigError, match="not a collection"):
         import_advisories([Source(path=tmp_path / "x.csv", name="x", date=DAY, licence="")], target)
@@ -439,11 +445,57 @@ def test_absent_foreign_and_altered_databases_are_refused(tmp_path: Path) -> Non
         Database.open(path)
     import_advisories([source(tmp_path, record("X-1", ranges=BELOW_2))], path)
     connection = sqlite3.connect(path)
-    connection.execute("UPDATE advisory SET withdrawn = 1")
+    connection.execute("DELETE FROM bucket")
     connection.commit()
     connection.close()
-    with pytest.raises(EvidenceInvalidError, match="do not have the digest"):
+    with (
+        Database.open(path) as database,
+        pytest.raises(EvidenceInvalidError, match="not what the database was made with"),
+    ):
+        database.lookup("PyPI", "demo")
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "said"),
+    [
+        ("header", lambda value: value.replace(b"2026", b"2027"), "its header is not what"),
+        ("index", lambda value: bytes(len(value)), "its index is not what"),
+        ("index", lambda value: value[:-1], "contradicts itself"),
+        ("header", lambda value: value.replace(b'"bits":0', b'"bits":40'), "its header is not what"),
+    ],
+)
+def test_a_database_whose_head_was_altered_is_refused(
+    tmp_path: Path, key: str, change: Callable[[bytes], bytes], said: str
+) -> None:
+    path = tmp_path / "a.sqlite"
+    import_advisories([source(tmp_path, record("X-1", ranges=BELOW_2))], path)
+    connection = sqlite3.connect(path)
+    (value,) = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    connection.execute("UPDATE meta SET value = ? WHERE key = ?", (change(value), key))
+    connection.commit()
+    connection.close()
+    with pytest.raises(EvidenceInvalidError, match=said):
         Database.open(path)
+
+
+def test_records_parsed_elsewhere_give_the_same_database(tmp_path: Path) -> None:
+    records = [record(f"X-{number}", f"demo{number % 7}", ranges=BELOW_2) for number in range(900)]
+    data = source(tmp_path, *records)
+    here = import_advisories([data], tmp_path / "a.sqlite", processes=1)
+    assert import_advisories([data], tmp_path / "b.sqlite", processes=2).digest == here.digest
+    assert here.records == 900
+    (data.path / "X-700.json").write_text('{"id": ""}')
+    with pytest.raises(MalformedError, match=r"X-700\.json: an OSV record without an id"):
+        import_advisories([data], tmp_path / "c.sqlite", processes=2)
+
+
+def test_everything_held_can_be_read_back(tmp_path: Path) -> None:
+    records = [record(f"X-{number}", f"demo-{number}", ranges=BELOW_2) for number in range(300)]
+    import_advisories([source(tmp_path, *records)], tmp_path / "a.sqlite")
+    with Database.open(tmp_path / "a.sqlite") as database:
+        held = {package: [entry.id for entry in entries] for _, package, entries in database.packages()}
+        assert held == {f"demo-{number}": [f"X-{number}"] for number in range(300)}
+        assert database.lookup("PyPI", "demo-300") == ()
 
 
 def test_example_advisories_say_what_is_publicly_known(tmp_path: Path) -> None:
@@ -512,3 +564,30 @@ def test_a_debian_version_with_a_plus_is_not_a_local_build_of_another(tmp_path: 
     data = source(tmp_path, record("DSA-1", "x", ecosystem="Debian:12", ranges=events))
     report = run(tmp_path, ["pkg:deb/debian/x@1.0%2Bdfsg-1?distro=debian-12"], data)
     assert (report.findings, report.unknown) == ((), ())
+
+
+def test_the_highest_epss_probability_of_any_name_is_carried_and_its_date_counts(tmp_path: Path) -> None:
+    scores = Signal(
+        name="epss",
+        date=DAY - YEAR - timedelta(days=2),
+        licence="",
+        attribution="",
+        values={"CVE-1": 0.25, "CVE-2": 0.5, "CVE-3": 0.9},
+    )
+    data = source(
+        tmp_path,
+        record("GHSA-1", aliases=["CVE-1"], ranges=BELOW_2),
+        record("PYSEC-1", aliases=["CVE-1", "CVE-2"], ranges=BELOW_2),
+        record("PYSEC-9", ranges=BELOW_2),
+    )
+    import_advisories([data], tmp_path / "a.sqlite", epss=scores)
+    with Database.open(tmp_path / "a.sqlite") as database:
+        report = match(
+            [Component(purl="pkg:pypi/demo@1", name="", version="")], database, now=DAY, max_age=YEAR
+        )
+    assert [(finding.id, finding.epss) for finding in report.findings] == [("CVE-1", 0.5), ("PYSEC-9", None)]
+    assert [item.subject for item in report.unknown] == ["database"]
+    predicate = vulns_predicate(report, started=DAY, finished=DAY)
+    notes = [result["annotations"][0] for result in predicate["scanner"]["result"]]
+    assert [note.get("epss") for note in notes] == [0.5, None]
+    assert [item["name"] for item in predicate[COVERAGE]["database"]["sources"]] == ["test", "epss"]

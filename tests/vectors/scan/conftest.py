@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from pratique.scan.database import Database
-from pratique.scan.importer import import_advisories, read_exploited
+from pratique.scan.importer import import_advisories
+from pratique.scan.signals import read_exploited
 from pratique.scan.sources import Source
 
 if TYPE_CHECKING:

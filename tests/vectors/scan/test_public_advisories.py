@@ -35,7 +35,8 @@ def test_everything_was_imported_and_the_age_is_that_of_the_oldest_source(adviso
     }
     assert info.oldest == datetime(2024, 10, 10, tzinfo=UTC)
     assert info.ecosystems == ("Go", "PyPI")
-    assert info.exploited == 1404
+    assert [(signal.name, signal.records) for signal in info.signals] == [("kev", 1404)]
+    assert info.signals[0].date == datetime(2025, 8, 25, 17, 4, 19, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(

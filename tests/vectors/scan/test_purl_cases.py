@@ -39,7 +39,7 @@ def outcome(case: dict[str, Any]) -> Any:
         case "validate":
             return canonical_purl(parse_purl(given))
         case "parse":
-            parts = parse_purl(given).to_dict()
+            parts = parse_purl(given)._asdict()
             return {name: parts[name] or None for name in PARTS}
         case _:
             return build_purl(
