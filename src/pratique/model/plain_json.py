@@ -4,12 +4,11 @@ What makes canonical JSON more than sorted keys is how it writes floats, that it
 units, and what it refuses. A value of strings, small integers, fractions of common size, booleans, null,
 lists and objects with ASCII keys touches none of that (RFC 8785 §3.2.2, §3.2.3): the keys' order is that of
 their bytes, and a fraction is its shortest decimal digits. Whether a value is that plain is decided by exact
-type, level by level; everything else takes the long way.
+type; everything else takes the long way.
 """
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any, Final
 
 import msgspec
@@ -18,7 +17,6 @@ _MAX_INT: Final = 2**53 - 1
 _LONG: Final = b"0" * len(str(_MAX_INT))
 _AS_ZEROS: Final = bytes.maketrans(b"123456789", b"000000000")
 _CONTAINERS: Final = frozenset({dict, list, tuple})
-_KINDS: Final = _CONTAINERS | {str, int, float, bool, type(None)}
 _ENCODE: Final = msgspec.json.Encoder(order="deterministic").encode
 _ENCODE_AS_IT_IS: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -48,7 +46,7 @@ def read_plain(data: bytes, max_depth: int) -> Any:
         if type(value) not in _CONTAINERS:
             return None
         written = _ENCODE_AS_IT_IS(value)
-        if written in (data, msgspec.json.format(data, indent=-1)) and (
+        if (written == data or written == msgspec.json.format(data, indent=-1)) and (
             _is_surely_small(written, max_depth) or _is_plain(value, max_depth)
         ):
             return value
@@ -62,26 +60,21 @@ def _is_surely_small(data: bytes, max_depth: int) -> bool:
     return data.count(b"{") + data.count(b"[") <= max_depth and _LONG not in data.translate(_AS_ZEROS)
 
 
-def _is_plain(value: Any, max_depth: int) -> bool:
-    """Look at a value level by level, so that no depth is too much, and most is done by one call a level."""
-    keys: set[Any] = set()
-    level: list[Any] = [value]
-    for _ in range(max_depth + 1):
-        kinds = set(map(type, level))
-        if not kinds <= _KINDS:
-            return False
-        if float in kinds and not all(_is_short(item) for item in level if type(item) is float):
-            return False
-        if int in kinds and not all(-_MAX_INT <= item <= _MAX_INT for item in level if type(item) is int):
-            return False
-        containers = [item for item in level if type(item) in _CONTAINERS]
-        if not containers:
-            return {type(key) for key in keys} <= {str} and "".join(keys).isascii()
-        objects = [item for item in containers if type(item) is dict]
-        keys.update(*objects)
-        level = list(chain.from_iterable(map(dict.values, objects)))
-        level.extend(chain.from_iterable(item for item in containers if type(item) is not dict))
-    return False
+def _is_plain(value: Any, depth: int) -> bool:
+    """Look at every value; the recursion ends where `depth` levels of containers are used up."""
+    kind = type(value)
+    if kind is dict:
+        return depth > 0 and all(
+            type(key) is str and key.isascii() and (type(item) is str or _is_plain(item, depth - 1))
+            for key, item in value.items()
+        )
+    if kind is list or kind is tuple:
+        return depth > 0 and all(type(item) is str or _is_plain(item, depth - 1) for item in value)
+    if kind is int:
+        return bool(-_MAX_INT <= value <= _MAX_INT)
+    if kind is float:
+        return _is_short(value)
+    return kind is str or kind is bool or value is None
 
 
 def _is_short(number: float) -> bool:

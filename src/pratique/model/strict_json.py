@@ -108,20 +108,6 @@ def json_of_read(value: Any) -> bytes:
     return write_as_is(value)
 
 
-def canonical_json_of_text(value: dict[str, Any]) -> bytes:
-    """Write as `canonical_json` does what this program made of text, lists and objects with ASCII keys alone.
-
-    It is not looked at again, so it is no way for anything that came from outside.
-
-    Raises:
-        MalformedError: text with a lone surrogate.
-    """
-    try:
-        return write_as_is(value)
-    except UnicodeEncodeError as error:
-        raise MalformedError(f"no canonical JSON form: {error}") from error
-
-
 class _RefusedError(ValueError):
     pass
 

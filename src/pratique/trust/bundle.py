@@ -7,20 +7,32 @@ anyone's: unknown members are ignored, but what two readers could take different
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from pratique.errors import MalformedError
 from pratique.model.digest import Digest, sha256_bytes
-from pratique.model.strict_json import canonical_json_of_text, parse_json_object
+from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.trust import protojson
-from pratique.trust.encoding import b64decode, b64encode
+from pratique.trust.encoding import b64bytes, b64decode
 from pratique.trust.entity import Entity, LogEntry, Message
 from pratique.trust.material import MEDIA_TYPE, read_entity, read_log_entry
 from pratique.trust.scheme import ECDSA_P256, HASHEDREKORD, entry_kind
 
+# RFC 8785: members in the order of their names. What is put in is base64, a number, or JSON already.
+_BUNDLE: Final = (
+    b'{"dsseEnvelope":{"payload":"%b","payloadType":%b,"signatures":[{"sig":"%b"}]},'
+    b'"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{%b,'
+    b'"timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"%b"}]},"tlogEntries":[%b]}}'
+)
+_LOG_ENTRY: Final = (
+    b'{"canonicalizedBody":"%b","inclusionProof":{"checkpoint":{"envelope":%b},"hashes":[%b],"logIndex":"%d",'
+    b'"rootHash":"%b","treeSize":"%d"},"kindVersion":{"kind":"%b","version":"%b"},"logId":{"keyId":"%b"},'
+    b'"logIndex":"%d"}'
+)
 LOG_ENTRY_START: Final = b'{"canonicalizedBody":'
 """How a log's part that stands alone begins, in canonical JSON."""
 
@@ -135,26 +147,16 @@ def parse_signed(data: bytes) -> Signed:
 def encode_bundle(signed: Signed, proof: LogProof) -> bytes:
     """Write a bundle v0.3 as canonical JSON (protobuf-specs sigstore_bundle.proto, as protojson)."""
     if signed.certificate is not None:
-        material: dict[str, Any] = {"certificate": {"rawBytes": b64encode(signed.certificate)}}
+        signer = b'"certificate":{"rawBytes":"%b"}' % b64bytes(signed.certificate)
     else:
-        hint = b64encode(sha256(signed.public_key or b"").digest())
-        material = {"publicKey": {"hint": hint}}
-    return canonical_json_of_text(
-        {
-            "mediaType": MEDIA_TYPE,
-            "dsseEnvelope": {
-                "payload": b64encode(signed.payload),
-                "payloadType": signed.payload_type,
-                "signatures": [{"sig": b64encode(signed.signature)}],
-            },
-            "verificationMaterial": {
-                **material,
-                "timestampVerificationData": {
-                    "rfc3161Timestamps": [{"signedTimestamp": b64encode(signed.timestamp)}]
-                },
-                "tlogEntries": [_tlog_entry(proof, entry_kind(signed.scheme))],
-            },
-        }
+        signer = b'"publicKey":{"hint":"%b"}' % b64bytes(sha256(signed.public_key or b"").digest())
+    return _BUNDLE % (
+        b64bytes(signed.payload),
+        canonical_json(signed.payload_type),
+        b64bytes(signed.signature),
+        signer,
+        b64bytes(signed.timestamp),
+        _tlog_entry(proof, entry_kind(signed.scheme)),
     )
 
 
@@ -163,7 +165,7 @@ def encode_log_entry(proof: LogProof) -> bytes:
 
     This is all there is of an entry whose payload stayed with its signer.
     """
-    return canonical_json_of_text(_tlog_entry(proof, HASHEDREKORD))
+    return _tlog_entry(proof, HASHEDREKORD)
 
 
 def parse_log_entry(data: bytes) -> LogProof:
@@ -180,21 +182,26 @@ def parse_log_entry(data: bytes) -> LogProof:
     return _own_proof(entry)
 
 
-def _tlog_entry(proof: LogProof, of_kind: tuple[str, str]) -> dict[str, Any]:
+def _tlog_entry(proof: LogProof, of_kind: tuple[str, str]) -> bytes:
     kind, version = of_kind
-    return {
-        "logIndex": str(proof.index),
-        "logId": {"keyId": b64encode(proof.log_id)},
-        "kindVersion": {"kind": kind, "version": version},
-        "inclusionProof": {
-            "logIndex": str(proof.index),
-            "treeSize": str(proof.tree_size),
-            "rootHash": b64encode(proof.root_hash),
-            "hashes": [b64encode(item) for item in proof.hashes],
-            "checkpoint": {"envelope": proof.checkpoint},
-        },
-        "canonicalizedBody": b64encode(proof.entry_body),
-    }
+    return _LOG_ENTRY % (
+        b64bytes(proof.entry_body),
+        canonical_json(proof.checkpoint),
+        b'","'.join(map(_b64_node, proof.hashes)).join((b'"', b'"')) if proof.hashes else b"",
+        proof.index,
+        b64bytes(proof.root_hash),
+        proof.tree_size,
+        kind.encode(),
+        version.encode(),
+        b64bytes(proof.log_id),
+        proof.index,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _b64_node(node: bytes) -> bytes:
+    """Write a node of the tree: the proofs of neighbouring entries share most of theirs."""
+    return b64bytes(node)
 
 
 def parse_bundle(data: bytes) -> Bundle:

@@ -10,7 +10,12 @@ from pratique.errors import MalformedError
 
 def b64encode(data: bytes) -> str:
     """Write standard base64 with padding (RFC 4648 §4)."""
-    return binascii.b2a_base64(data, newline=False).decode("ascii")
+    return b64bytes(data).decode("ascii")
+
+
+def b64bytes(data: bytes) -> bytes:
+    """Write the same as ASCII bytes."""
+    return binascii.b2a_base64(data, newline=False)
 
 
 def b64decode(text: object, *, what: str) -> bytes:

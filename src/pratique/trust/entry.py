@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pratique.errors import MalformedError
-from pratique.model.strict_json import canonical_json_of_text, parse_json_object
-from pratique.trust.encoding import b64decode, b64encode
+from pratique.model.strict_json import parse_json_object
+from pratique.trust.encoding import b64bytes, b64decode
 from pratique.trust.entity import Entity, Envelope
 from pratique.trust.envelope import pae
 from pratique.trust.publickey import P256, P384
@@ -27,7 +27,13 @@ if TYPE_CHECKING:
     from pratique.trust.publickey import PublicKey
 
 KIND: Final = HASHEDREKORD
-_NAMES: Final = {"sha256": "SHA2_256", "sha384": "SHA2_384", "sha512": "SHA2_512"}
+_NAMES: Final = {"sha256": b"SHA2_256", "sha384": b"SHA2_384", "sha512": b"SHA2_512"}
+# RFC 8785: members in the order of their names. What is put in is base64 or one of our own names.
+_BODY: Final = (
+    b'{"apiVersion":"0.0.2","kind":"hashedrekord","spec":{"hashedRekordV002":{'
+    b'"data":{"algorithm":"%b","digest":"%b"},'
+    b'"signature":{"content":"%b","verifier":{"keyDetails":"%b","%b":{"rawBytes":"%b"}}}}}}'
+)
 
 
 def leaf_of(signed: Signed) -> bytes:
@@ -92,25 +98,14 @@ def entry_body(
         spki: DER SubjectPublicKeyInfo, looked at where there is no certificate.
         key_kind: as `trust.publickey` names it.
     """
-    if certificate is not None:
-        verifier = {"x509Certificate": {"rawBytes": b64encode(certificate)}}
-    else:
-        verifier = {"publicKey": {"rawBytes": b64encode(spki)}}
-    kind, version = KIND
-    return canonical_json_of_text(
-        {
-            "apiVersion": version,
-            "kind": kind,
-            "spec": {
-                "hashedRekordV002": {
-                    "data": {"algorithm": _NAMES[algorithm], "digest": b64encode(digest)},
-                    "signature": {
-                        "content": b64encode(signature),
-                        "verifier": {"keyDetails": key_kind, **verifier},
-                    },
-                }
-            },
-        }
+    signer = (b"publicKey", spki) if certificate is None else (b"x509Certificate", certificate)
+    return _BODY % (
+        _NAMES[algorithm],
+        b64bytes(digest),
+        b64bytes(signature),
+        key_kind.encode(),
+        signer[0],
+        b64bytes(signer[1]),
     )
 
 

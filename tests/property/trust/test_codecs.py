@@ -5,13 +5,23 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pratique.errors import EvidenceInvalidError, MalformedError
-from pratique.trust.bundle import LogProof, Signed, encode_bundle, parse_bundle, parse_signed
+from pratique.trust.bundle import (
+    LogProof,
+    Signed,
+    encode_bundle,
+    encode_log_entry,
+    parse_bundle,
+    parse_log_entry,
+    parse_signed,
+)
 from pratique.trust.encoding import b64decode, b64encode
+from pratique.trust.entry import entry_signer, leaf_of
 from pratique.trust.envelope import pae
 from pratique.trust.note import Checkpoint, sign_checkpoint, verify_checkpoint
 from pratique.trust.root import parse_root
@@ -46,10 +56,20 @@ def test_signed(value: Signed) -> None:
 @given(signed, proofs)
 def test_bundle(value: Signed, proof: LogProof) -> None:
     data = encode_bundle(value, proof)
+    assert data == rfc8785.dumps(json.loads(data))
     bundle = parse_bundle(data)
     assert bundle.log == proof
     assert bundle.signed(value.public_key) == value
     assert encode_bundle(bundle.signed(value.public_key), bundle.log) == data
+
+
+@given(signed, proofs)
+def test_entries_are_canonical_json(value: Signed, proof: LogProof) -> None:
+    for data in (leaf_of(value), encode_log_entry(proof)):
+        assert data == rfc8785.dumps(json.loads(data))
+    signer = entry_signer(leaf_of(value))
+    assert (signer.certificate or None, signer.public_key or None) == (value.certificate, value.public_key)
+    assert parse_log_entry(encode_log_entry(proof)) == proof
 
 
 @given(st.dictionaries(words, json_values, max_size=4), st.lists(words, min_size=1, max_size=3), words)
