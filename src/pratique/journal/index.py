@@ -14,7 +14,8 @@ import msgspec
 
 from pratique.errors import EvidenceInvalidError, InfrastructureError
 from pratique.model.digest import Digest
-from pratique.store.sqlite import connect, reading, transaction
+from pratique.model.strict_json import canonical_json
+from pratique.store.sqlite import KeptConnection, reading, transaction
 from pratique.trust.statement import Statement, Subject
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _REINDEX: Final = "pratique log reindex"
 _TABLES: Final = ("state", "subjects", "evidence")
 _SCHEMA: Final = (
     "CREATE TABLE state (size INTEGER NOT NULL) STRICT",
-    """CREATE TABLE evidence (position INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE,
+    """CREATE TABLE evidence (position INTEGER PRIMARY KEY, digest TEXT NOT NULL,
        predicate_type TEXT NOT NULL, key_id TEXT) STRICT""",
     """CREATE TABLE subjects (position INTEGER NOT NULL, ordinal INTEGER NOT NULL, name TEXT NOT NULL,
        sha256 TEXT, digests TEXT NOT NULL, PRIMARY KEY (position, ordinal)) STRICT, WITHOUT ROWID""",
@@ -60,10 +61,17 @@ def reference(digest: Digest, index: int, statement: Statement, key_id: str | No
 
 
 class Index:
-    """The index file. Making the object touches nothing."""
+    """The index file. Making the object touches nothing; `close` one that was written to."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._kept: KeptConnection | None = None
+
+    def close(self) -> None:
+        """Close the file, if it was written to; nothing is lost without it."""
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
 
     def size(self) -> int | None:
         """Say how many entries it covers; None when it is missing, damaged or of another version."""
@@ -99,6 +107,7 @@ class Index:
         try:
             self._replace(references, size)
         except (EvidenceInvalidError, InfrastructureError):
+            self.close()
             for suffix in ("", "-wal", "-shm"):
                 self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
             self._replace(references, size)
@@ -154,12 +163,13 @@ class Index:
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        connection = connect(self.path, synchronous="NORMAL")
-        try:
-            with transaction(connection, self.path):
-                yield connection
-        finally:
-            connection.close()
+        """Write with the connection kept from before, as closing it would cost each batch a checkpoint."""
+        if self._kept is not None and not self._kept.is_in_place():
+            self.close()
+        if self._kept is None:
+            self._kept = KeptConnection(self.path, synchronous="NORMAL")
+        with transaction(self._kept.connection, self.path):
+            yield self._kept.connection
 
 
 def _insert(connection: sqlite3.Connection, references: Sequence[EvidenceRef]) -> None:
@@ -178,4 +188,4 @@ def _insert(connection: sqlite3.Connection, references: Sequence[EvidenceRef]) -
 
 
 def _digests(subject: Subject) -> str:
-    return json.dumps(subject.digest, sort_keys=True, separators=(",", ":"))
+    return canonical_json(subject.digest).decode()

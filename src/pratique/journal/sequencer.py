@@ -7,27 +7,27 @@ from, so no second checkpoint for one size can be kept, and only what is kept is
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from pratique.errors import EvidenceInvalidError, InfrastructureError
 from pratique.model.digest import Digest
-from pratique.store.sqlite import connect, transaction, translated
+from pratique.store.sqlite import KeptConnection, transaction, translated
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 _SCHEMA: Final = (
     "CREATE TABLE log (origin TEXT NOT NULL, key_id BLOB NOT NULL) STRICT",
     "CREATE TABLE heads (size INTEGER PRIMARY KEY, root BLOB NOT NULL, checkpoint TEXT NOT NULL) STRICT",
-    # signed: what the bundle is made of, until it is made; bundle: its SHA-256, from then on
-    """CREATE TABLE entries (position INTEGER PRIMARY KEY, leaf BLOB NOT NULL, tree_size INTEGER NOT NULL,
-       signed BLOB, bundle BLOB, CHECK ((signed IS NULL) <> (bundle IS NULL))) STRICT""",
-    "CREATE INDEX pending ON entries (tree_size) WHERE signed IS NOT NULL",
+    """CREATE TABLE entries (position INTEGER PRIMARY KEY, leaf BLOB NOT NULL, bundle BLOB NOT NULL)
+       STRICT""",  # bundle: its SHA-256
+    # what bundles are made of, until it is known that they are stored
+    """CREATE TABLE pending (position INTEGER PRIMARY KEY, tree_size INTEGER NOT NULL, signed BLOB NOT NULL)
+       STRICT""",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
 
@@ -47,9 +47,25 @@ class Head(msgspec.Struct, frozen=True):
 
 
 class NewEntry(msgspec.Struct, frozen=True):
-    """An entry to be sequenced: its leaf bytes, and the encoded `Signed` that its bundle is made of."""
+    """An entry to be sequenced.
+
+    Attributes:
+        leaf: its bytes.
+        bundle: digest of its bundle, which is stored as soon as the entry is committed.
+        signed: the encoded `Signed` that the bundle is made of.
+    """
 
     leaf: bytes
+    bundle: Digest
+    signed: bytes
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """An entry that is committed, and whose bundle is not known to be stored; see `NewEntry`."""
+
+    position: int
+    leaf: bytes
+    bundle: Digest
     signed: bytes
 
 
@@ -58,13 +74,10 @@ class Sequencer:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._connection = connect(path, synchronous="FULL")
-        self._identity = _identity(path)
-        self.close = weakref.finalize(self, self._connection.close)
-
-    def is_in_place(self) -> bool:
-        """Say whether the open file is still the one at its path: commits to a replaced one would be lost."""
-        return self._identity is not None and self._identity == _identity(self.path)
+        self._kept = KeptConnection(path, synchronous="FULL")
+        self._connection = self._kept.connection
+        self.is_in_place = self._kept.is_in_place
+        self.close = self._kept.close
 
     def initialise(self, origin: str, key_id: bytes, former: Collection[bytes] = ()) -> None:
         """Make the tables of a new log, or see that this file is of the log expected.
@@ -145,7 +158,7 @@ class Sequencer:
             InfrastructureError: it is not: somebody else appended without the lock.
         """
         first = old_size or 0
-        rows = [(first + offset, entry.leaf, head.size, entry.signed) for offset, entry in enumerate(entries)]
+        rows = list(enumerate(entries, first))
         with transaction(self._connection, self.path):
             (newest,) = self._connection.execute("SELECT max(size) FROM heads").fetchone()
             if newest != old_size:
@@ -153,7 +166,14 @@ class Sequencer:
                     f"{self.path}: at size {newest}, not {old_size}: another writer came between",
                     hint="see that the file system supports flock; then try again",
                 )
-            self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?, NULL)", rows)
+            self._connection.executemany(
+                "INSERT INTO entries VALUES (?, ?, ?)",
+                ((position, entry.leaf, bytes.fromhex(entry.bundle.hex)) for position, entry in rows),
+            )
+            self._connection.executemany(
+                "INSERT INTO pending VALUES (?, ?, ?)",
+                ((position, head.size, entry.signed) for position, entry in rows),
+            )
             self._connection.execute(
                 "INSERT INTO heads VALUES (?, ?, ?)", (head.size, head.root, head.checkpoint)
             )
@@ -162,32 +182,32 @@ class Sequencer:
         """Give the tree sizes of batches whose bundles are not known to be stored yet, ascending."""
         with translated(self.path):
             rows = self._connection.execute(
-                "SELECT DISTINCT tree_size FROM entries WHERE signed IS NOT NULL ORDER BY tree_size"
+                "SELECT DISTINCT tree_size FROM pending ORDER BY tree_size"
             ).fetchall()
         return [size for (size,) in rows]
 
-    def batch(self, tree_size: int) -> list[tuple[int, bytes, bytes]]:
-        """Give (position, leaf, encoded Signed) of the entries published at a tree size."""
+    def batch(self, tree_size: int) -> list[Pending]:
+        """Give the pending entries published at a tree size."""
         with translated(self.path):
-            return self._connection.execute(
-                "SELECT position, leaf, signed FROM entries WHERE tree_size = ? AND signed IS NOT NULL "
-                "ORDER BY position",
+            rows = self._connection.execute(
+                "SELECT position, leaf, bundle, signed FROM pending JOIN entries USING (position) "
+                "WHERE tree_size = ? ORDER BY position",
                 (tree_size,),
             ).fetchall()
+        return [
+            Pending(position, leaf, Digest(bundle.hex()), signed) for position, leaf, bundle, signed in rows
+        ]
 
-    def complete(self, bundles: Sequence[tuple[int, Digest]]) -> None:
-        """Note that bundles are stored, and let go of what they were made of.
+    def complete(self, tree_size: int) -> None:
+        """Note that the bundles of a batch are stored, and let go of what they were made of.
 
         Not synced: if a power cut undoes it, the bundles are made again, with the same bytes.
         """
-        rows = [(bytes.fromhex(digest.hex), position) for position, digest in bundles]
         with translated(self.path):
             self._connection.execute("PRAGMA synchronous = NORMAL")
         try:
             with transaction(self._connection, self.path):
-                self._connection.executemany(
-                    "UPDATE entries SET signed = NULL, bundle = ? WHERE position = ?", rows
-                )
+                self._connection.execute("DELETE FROM pending WHERE tree_size = ?", (tree_size,))
         finally:
             with translated(self.path):
                 self._connection.execute("PRAGMA synchronous = FULL")
@@ -212,18 +232,17 @@ class Sequencer:
             raise EvidenceInvalidError(f"{self.path} is damaged: entry {expected} is missing")
 
     def digests(self, start: int, end: int) -> list[Digest]:
-        """Give the bundle digests of entries `start` to `end` (exclusive); none of them may be pending.
+        """Give the bundle digests of entries `start` to `end` (exclusive).
 
         Raises:
             EvidenceInvalidError: one is missing.
         """
-        query = "SELECT bundle FROM entries WHERE position >= ? AND position < ? AND bundle IS NOT NULL"
+        query = "SELECT bundle FROM entries WHERE position >= ? AND position < ? ORDER BY position"
         with translated(self.path):
-            rows = self._connection.execute(f"{query} ORDER BY position", (start, end)).fetchall()
+            rows = self._connection.execute(query, (start, end)).fetchall()
         if len(rows) != end - start:
             raise EvidenceInvalidError(
-                f"{self.path}: an entry from {start} to {end - 1} has no bundle yet",
-                hint="pratique log repair",
+                f"{self.path} is damaged: one of entries {start} to {end - 1} is missing"
             )
         return [Digest(bundle.hex()) for (bundle,) in rows]
 
@@ -234,29 +253,20 @@ class Sequencer:
             InfrastructureError: this log has entries of its own.
         """
         rows = (
-            (position, leaf, head.size, bytes.fromhex(digest.hex))
-            for position, (leaf, digest) in enumerate(entries)
+            (position, leaf, bytes.fromhex(digest.hex)) for position, (leaf, digest) in enumerate(entries)
         )
         with transaction(self._connection, self.path):
             if self._connection.execute("SELECT count(*) FROM heads").fetchone() != (0,):
                 raise InfrastructureError(f"{self.path} has a log already; nothing was restored")
-            self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?, NULL, ?)", rows)
+            self._connection.executemany("INSERT INTO entries VALUES (?, ?, ?)", rows)
             self._connection.execute(
                 "INSERT INTO heads VALUES (?, ?, ?)", (head.size, head.root, head.checkpoint)
             )
 
-    def bundles(self) -> Iterator[tuple[int, bytes, Digest | None]]:
-        """Give (position, leaf, bundle digest) of every entry; the digest is None while it is pending."""
+    def bundles(self) -> Iterator[tuple[int, bytes, Digest]]:
+        """Give (position, leaf, bundle digest) of every entry."""
         with translated(self.path):
             for position, leaf, bundle in self._connection.execute(
                 "SELECT position, leaf, bundle FROM entries ORDER BY position"
             ):
-                yield position, leaf, None if bundle is None else Digest(bundle.hex())
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+                yield position, leaf, Digest(bundle.hex())

@@ -26,7 +26,7 @@ def expected_bundles(path: Path) -> dict[int, Digest]:
         return {}
     try:
         with reading(path) as connection:
-            rows = connection.execute("SELECT position, bundle FROM entries WHERE bundle IS NOT NULL")
+            rows = connection.execute("SELECT position, bundle FROM entries")
             return {position: Digest(bundle.hex()) for position, bundle in rows}
     except PratiqueError:
         return {}

@@ -119,11 +119,12 @@ class Tiles:
         """Prove entry `index` to be in the tree of `size` entries; see `tree.inclusion_proof`."""
         return inclusion_proof(_Nodes(self, published), index, size)
 
-    def prove_range(
-        self, leaves: Sequence[bytes], start: int, size: int
-    ) -> tuple[bytes, list[tuple[bytes, ...]]]:
-        """Prove a run of leaf hashes to be in the tree of `size` entries; see `tree.prove_range`."""
-        return prove_range(_Nodes(self, size), leaves, start, size)
+    def prove_appended(self, leaves: Sequence[bytes], start: int) -> tuple[bytes, list[tuple[bytes, ...]]]:
+        """Prove leaf hashes to be in the tree that has them last; see `tree.prove_range`.
+
+        The tiles are those of the `start` entries before them: none of their own have to be there yet.
+        """
+        return prove_range(_Nodes(self, start), leaves, start, start + len(leaves))
 
     def prove_consistency(self, old: int, new: int, *, published: int) -> tuple[bytes, ...]:
         """Prove the tree of `new` entries to continue that of `old`; see `tree.consistency_proof`."""

@@ -58,11 +58,13 @@ class Rendering(msgspec.Struct, frozen=True):
 
     Attributes:
         frontier: the new edge.
+        hashes: leaf hashes of the entries appended.
         tiles: hash tiles that are new or wider.
         bundles: entry bundles that are new or longer.
     """
 
     frontier: Frontier
+    hashes: list[bytes]
     tiles: list[HashTile]
     bundles: list[tuple[Tile, Sequence[bytes]]]
 
@@ -76,7 +78,8 @@ def render(frontier: Frontier, edge: Sequence[bytes], leaves: Sequence[bytes], f
         leaves: the entries to append.
         final: the size that the log has in the end; partial tiles it has full ones for are left out.
     """
-    grown, tiles = frontier.extended(map(leaf_hash, leaves))
+    hashes = [leaf_hash(leaf) for leaf in leaves]
+    grown, tiles = frontier.extended(hashes)
     for tile in sorted(
         set(partial_tiles(grown.size)) - set(partial_tiles(frontier.size)), key=lambda t: t.path
     ):
@@ -87,6 +90,7 @@ def render(frontier: Frontier, edge: Sequence[bytes], leaves: Sequence[bytes], f
     bundles = [(Tile(None, first + offset, len(chunk)), chunk) for offset, chunk in enumerate(chunks)]
     return Rendering(
         grown,
+        hashes,
         [item for item in tiles if not item.tile.superseded(final)],
         [item for item in bundles if not item[0].superseded(final)],
     )

@@ -1,16 +1,17 @@
 """Writing the log: sequence, publish, compose, index; and put right what a crash cut short.
 
 An append takes these steps. A crash between any two of them is made good by the next writer, from what the
-first one made durable:
+second one made durable:
 
-1. commit the entries and the signed checkpoint over them in the sequencer (the point of no return);
-2. render tiles and entry bundles;
-3. publish the checkpoint;
-4. compose the Sigstore bundles and store them as blobs;
+1. compose the Sigstore bundles, in memory, under the checkpoint that is to be;
+2. commit the entries and that checkpoint in the sequencer (the point of no return);
+3. write tiles and entry bundles;
+4. publish the checkpoint; at the same time as 3 and 4, store the Sigstore bundles as blobs;
 5. add them to the index;
 6. note in the sequencer that the batch is complete.
 
-Rendering is deterministic, so doing a step again writes the same bytes. The caller holds the writer lock.
+Composing and rendering are deterministic, so doing a step again writes the same bytes. The caller holds the
+writer lock.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pratique.journal.index import EvidenceRef, Index, reference
 from pratique.journal.layout import MAX_ENTRY_BYTES, WIDTH, full_tiles, partial_tiles
 from pratique.journal.sequencer import Head, NewEntry, Sequencer
 from pratique.journal.tree import Frontier, Rendering, load_frontier, render
+from pratique.model.digest import Digest, sha256_bytes
 from pratique.store.atomic import remove_temporary
 from pratique.trust.bundle import (
     LOG_ENTRY_START,
@@ -54,7 +56,6 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
     from pratique.journal.tiles import Tiles
-    from pratique.model.digest import Digest
     from pratique.store.blobs import BlobStore
 
 _FILES_AT_ONCE = 256
@@ -141,13 +142,15 @@ class Writer:
     def sequencer(self) -> Sequencer:
         """The sequencer, opened when first needed, and again when another file was put in its place."""
         if self._sequencer is not None and not self._sequencer.is_in_place():
-            self.close()
+            self._sequencer.close()
+            self._sequencer = None
         if self._sequencer is None:
             self._sequencer = Sequencer(self._path)
         return self._sequencer
 
     def close(self) -> None:
-        """Close the sequencer's file, if it was opened."""
+        """Close the files that were opened."""
+        self._index.close()
         if self._sequencer is not None:
             self._sequencer.close()
             self._sequencer = None
@@ -182,17 +185,27 @@ class Writer:
             EvidenceInvalidError: what is on the disk contradicts itself; nothing was signed.
             InfrastructureError: the disk refused. The batch may be in the log; the next writer completes it.
         """
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - reading a journal needs none
+
         head, frontier = self._load_edge()
         leaves = [item.leaf for item in admitted]
         edge = list(self.sequencer.leaves(head.size - head.size % WIDTH, head.size))
         rendering = render(frontier, edge, leaves, head.size + len(leaves))
         new = self._sign(rendering.frontier)
-        entries = [NewEntry(item.leaf, item.signed.encode() if item.signed else b"") for item in admitted]
+        recorded = self._compose(new, head.size, admitted, rendering.hashes)
+        entries = [
+            NewEntry(item.leaf, one.digest, item.signed.encode() if item.signed else b"")
+            for item, one in zip(admitted, recorded, strict=True)
+        ]
         self.sequencer.commit(head.size, new, entries)
         self._edge = (new, rendering.frontier)
-        self._tiles.write(rendering.tiles, rendering.bundles)
-        self._tiles.publish_checkpoint(new.checkpoint)
-        return self._complete(new, head.size, admitted)
+        with ThreadPoolExecutor(1) as beside:  # both mostly wait for the disk
+            stored = beside.submit(self._store, recorded)
+            self._tiles.write(rendering.tiles, rendering.bundles)
+            self._tiles.publish_checkpoint(new.checkpoint)
+            stored.result()
+        self._complete(new, admitted, recorded)
+        return recorded
 
     def recover(self) -> None:
         """Bring everything in step with the sequencer; does nothing to a log that is.
@@ -337,59 +350,59 @@ class Writer:
 
     def _complete_again(self, size: int) -> None:
         head = self.sequencer.head(size)
-        if head is None:
-            raise EvidenceInvalidError(f"{self._path} is damaged: entries of size {size}, and no head")
         batch = self.sequencer.batch(size)
-        self._complete(head, batch[0][0], [_admit_again(signed, leaf) for _, leaf, signed in batch])
+        if head is None or not batch:
+            raise EvidenceInvalidError(
+                f"{self._path} is damaged: a batch of size {size} without head or entry"
+            )
+        admitted = [_admit_again(item.signed, item.leaf) for item in batch]
+        hashes = [leaf_hash(item.leaf) for item in batch]
+        recorded = self._compose(head, batch[0].position, admitted, hashes)
+        if [(one.index, one.digest) for one in recorded] != [(one.position, one.bundle) for one in batch]:
+            raise EvidenceInvalidError(
+                f"{self._path} is damaged: its entries up to {size} do not become the bundles they had",
+                hint="restore it from a copy",
+            )
+        self._store(recorded)
+        self._complete(head, admitted, recorded)
 
-    def _complete(self, head: Head, first: int, batch: Sequence[Admitted]) -> list[Recorded]:
-        """Steps 4 to 6 for one batch from position `first` on, whose tiles and checkpoint are published."""
-        bundles = self._compose(head, first, batch)
-        digests = self._blobs.put_all(bundles)
-        positions = range(first, first + len(batch))
+    def _store(self, recorded: Sequence[Recorded]) -> None:
+        self._blobs.put_all([one.bundle for one in recorded], [one.digest for one in recorded])
+
+    def _complete(self, head: Head, batch: Sequence[Admitted], recorded: Sequence[Recorded]) -> None:
+        """Steps 5 and 6 for one batch that is published, and whose bundles are stored."""
+        first = recorded[0].index
         if self._index.size() == first:
             references = [
-                reference(digest, position, item.statement, _key_id(item.signed))
-                for digest, position, item in zip(digests, positions, batch, strict=True)
+                reference(one.digest, one.index, item.statement, _key_id(item.signed))
+                for one, item in zip(recorded, batch, strict=True)
                 if item.signed and item.statement
             ]
             self._index.add(references, head.size)
         for tile in partial_tiles(first):
             if tile.superseded(head.size):
                 self._tiles.drop_partials(tile.full)
-        self.sequencer.complete(list(zip(positions, digests, strict=True)))
-        return [Recorded(*item) for item in zip(positions, digests, bundles, strict=True)]
+        self.sequencer.complete(head.size)
 
-    def _compose(self, head: Head, first: int, batch: Sequence[Admitted]) -> list[bytes]:
+    def _compose(
+        self, head: Head, first: int, batch: Sequence[Admitted], hashes: Sequence[bytes]
+    ) -> list[Recorded]:
         """Make the bundles of a batch; ones whose proofs do not hold are never given out."""
-        leaves = [leaf_hash(item.leaf) for item in batch]
-        root, proofs = self._tiles.prove_range(leaves, first, head.size)
+        root, proofs = self._tiles.prove_appended(hashes, first)
         if root != head.root:
             raise EvidenceInvalidError(
                 f"{self._tiles.root}: the tiles do not prove entries {first} to {first + len(batch) - 1}, so "
                 "one of them is damaged",
                 hint="pratique log check",
             )
-        numbered = enumerate(zip(batch, proofs, strict=True), first)
-        return [self._record(head, position, item, hashes) for position, (item, hashes) in numbered]
+        log_id, recorded = self.sequencer.key_id(), []
+        for position, (item, path) in enumerate(zip(batch, proofs, strict=True), first):
+            proof = LogProof(position, head.size, head.root, path, head.checkpoint, log_id, item.leaf)
+            bundle = encode_bundle(item.signed, proof) if item.signed else encode_log_entry(proof)
+            recorded.append(Recorded(position, sha256_bytes(bundle), bundle))
+        return recorded
 
-    def _record(self, head: Head, position: int, item: Admitted, hashes: tuple[bytes, ...]) -> bytes:
-        proof = LogProof(
-            index=position,
-            tree_size=head.size,
-            root_hash=head.root,
-            hashes=hashes,
-            checkpoint=head.checkpoint,
-            log_id=self.sequencer.key_id(),
-            entry_body=item.leaf,
-        )
-        return encode_bundle(item.signed, proof) if item.signed else encode_log_entry(proof)
-
-    def _reference_again(self, position: int, leaf: bytes, digest: Digest | None) -> EvidenceRef | None:
-        if digest is None:
-            raise EvidenceInvalidError(
-                f"{self._path} is damaged: entry {position} is still without its bundle"
-            )
+    def _reference_again(self, position: int, leaf: bytes, digest: Digest) -> EvidenceRef | None:
         data = self._blobs.get(digest)
         bundle = None if data.startswith(LOG_ENTRY_START) else parse_bundle(data)
         log = bundle.log if bundle else parse_log_entry(data)

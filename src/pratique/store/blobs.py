@@ -86,13 +86,17 @@ class BlobStore:
         """
         return self.put_all([data])[0]
 
-    def put_all(self, blobs: Sequence[bytes]) -> list[Digest]:
+    def put_all(self, blobs: Sequence[bytes], known: Sequence[Digest] | None = None) -> list[Digest]:
         """Store many blobs with one durability barrier for all of them.
+
+        Args:
+            blobs: their bytes.
+            known: their digests, where the caller computed them from these very bytes.
 
         Raises:
             InfrastructureError: the disk refused; some of the blobs may be there.
         """
-        digests = [sha256_bytes(data) for data in blobs]
+        digests = [sha256_bytes(data) for data in blobs] if known is None else list(known)
         content = dict(zip(digests, blobs, strict=True))
         small = {digest: data for digest, data in content.items() if len(data) <= _SMALL}
         if len(small) >= _PACK_FROM:

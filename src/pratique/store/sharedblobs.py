@@ -36,9 +36,9 @@ class SharedBlobs(BlobStore):
         here = super().size(digest)
         return self._objects.size(object_name(digest)) if here is None else here
 
-    def put_all(self, blobs: Sequence[bytes]) -> list[Digest]:
+    def put_all(self, blobs: Sequence[bytes], known: Sequence[Digest] | None = None) -> list[Digest]:
         """See `BlobStore.put_all`; then the bucket has them too."""
-        digests = super().put_all(blobs)
+        digests = super().put_all(blobs, known)
         self._objects.put_all([(object_name(d), data) for d, data in zip(digests, blobs, strict=True)])
         return digests
 

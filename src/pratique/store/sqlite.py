@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 30.0
 _PAGE_BYTES = 16384
 """Of a new file: evidence is of some kilobytes a piece, and would take several of SQLite's usual pages."""
+_CACHE_KIBIBYTES = 64 * 1024
+"""At most. What does not fit is written before it is committed, each part of it synced."""
 
 
 def connect(path: Path, *, synchronous: str, journal_mode: str = "WAL") -> sqlite3.Connection:
@@ -43,10 +46,35 @@ def connect(path: Path, *, synchronous: str, journal_mode: str = "WAL") -> sqlit
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute(f"PRAGMA journal_mode = {journal_mode}")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+            # Some builds overwrite what is deleted; nothing here is secret, and what goes is kept elsewhere.
+            connection.execute("PRAGMA secure_delete = OFF")
         except sqlite3.Error:
             connection.close()
             raise
     return connection
+
+
+class KeptConnection:
+    """A connection that stays open between writes; see `connect`."""
+
+    def __init__(self, path: Path, *, synchronous: str) -> None:
+        self.connection = connect(path, synchronous=synchronous)
+        self._path = path
+        self._identity = _identity(path)
+        self.close = weakref.finalize(self, self.connection.close)
+
+    def is_in_place(self) -> bool:
+        """Say whether the open file is still the one at its path: commits to a replaced one would be lost."""
+        return self._identity is not None and self._identity == _identity(self._path)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _create(path: Path) -> None:

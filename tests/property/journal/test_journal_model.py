@@ -24,7 +24,6 @@ from pratique.journal.layout import decode_entries, encode_entries
 from pratique.journal.sequencer import Sequencer
 from pratique.journal.tiles import Tiles
 from pratique.journal.tree import Frontier
-from pratique.journal.writer import Writer
 from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.store import atomic
 from pratique.store.blobs import BlobStore
@@ -37,7 +36,6 @@ STEPS = [
     (Sequencer, "commit"),
     (Tiles, "write"),
     (Tiles, "publish_checkpoint"),
-    (Writer, "_compose"),
     (BlobStore, "put_all"),
     (Index, "add"),
     (Sequencer, "complete"),
