@@ -8,16 +8,17 @@ import msgspec
 
 from pratique import __version__
 from pratique.errors import EvidenceInvalidError, UsageError
-from pratique.flow.evidence import gather
+from pratique.flow.evidence import for_policy, gather
 from pratique.model import predicate
 from pratique.model.digest import parse_digest_set, sha256_bytes
 from pratique.policy.decision import parse_decision
+from pratique.policy.evidence import evidence_document, parse_input
 from pratique.policy.gate import differences, replay
 from pratique.policy.vsa import DECISION_EXTENSION
-from pratique.report.assemble import build_chain, fact_of
+from pratique.report.assemble import build_chain, fact_of, with_imported
 from pratique.report.audit.export import Exported, write_package
 from pratique.report.audit.signers import may_claim
-from pratique.report.audit.verify import AuditResult, verify_package
+from pratique.report.audit.verify import AuditResult, ReplayableDecision, verify_package
 from pratique.report.chain import LogHead
 from pratique.report.html import render_html
 from pratique.report.ssdf import TaskResult, evaluate_tasks
@@ -57,7 +58,9 @@ def report(workspace: Workspace, artifact: Artifact, path: Path) -> Reported:
         raise UsageError(f"no evidence is about {artifact.digest}", hint="make some: pratique ship")
     administrator, keys = administrator_of(workspace.root), workspace.community.keys
     known = (*gathered.verified, *workspace.enrolments)
-    standing = [item for item in known if may_claim(item, administrator, keys)]
+    standing = with_imported(
+        [item for item in known if may_claim(item, administrator, keys)], gathered.imported
+    )
     head = workspace.journal.head()
     chain = build_chain(
         artifact.digest,
@@ -104,6 +107,16 @@ def export_audit(
     )
 
 
+def _check_input(item: ReplayableDecision, result: AuditResult) -> None:
+    """Hold what policy was told of the evidence to the evidence itself."""
+    for told in parse_input(item.input).evidence:
+        held = result.imported.get(told.digest, result.evidence.get(told.digest))
+        if held is not None and evidence_document(told) != evidence_document(for_policy(held)):
+            raise EvidenceInvalidError(
+                f"decision {item.vsa.digest}: its input says otherwise of evidence {told.digest} than it is"
+            )
+
+
 class Audited(msgspec.Struct, frozen=True):
     """A package that holds, and whose decisions came out the same when made again.
 
@@ -135,6 +148,7 @@ def verify_audit(path: Path, fingerprint: Digest, engine: Engine) -> Audited:
     mine, others, replayed = f"{engine.name} {engine.version}", set[str](), 0
     for artifact in result.artifacts:
         for item in artifact.decisions:
+            _check_input(item, result)
             recorded = parse_decision(item.decision)
             again = replay(item.input, item.policy, engine)
             made_by = f"{recorded.engine.name} {recorded.engine.version}"

@@ -15,6 +15,7 @@ from pratique.model.predicate import (
     AUDIT_SEAL,
     DEPLOYMENT,
     ENROLMENT,
+    IMPORTED,
     ISSUANCE,
     POLICY_RELEASE,
     PROVENANCE,
@@ -40,7 +41,18 @@ if TYPE_CHECKING:
 
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]{1,500}\Z")
 _BY_THE_PIPELINE = frozenset(
-    {PROVENANCE, VSA, RUNNER_POSTURE, RUNNER_BASELINE, REBUILD, DEPLOYMENT, AUDIT_SEAL, WAIVER, ISSUANCE}
+    {
+        PROVENANCE,
+        VSA,
+        RUNNER_POSTURE,
+        RUNNER_BASELINE,
+        REBUILD,
+        DEPLOYMENT,
+        AUDIT_SEAL,
+        WAIVER,
+        ISSUANCE,
+        IMPORTED,
+    }
 )
 _MADE_BY = {
     ENROLMENT: "an administrator runs: pratique trust enrol",

@@ -12,19 +12,32 @@ from pratique.model.digest import Digest  # noqa: TC001 - msgspec reads the anno
 from pratique.policy.build_facts import byproducts
 from pratique.policy.evidence import Evidence, Rejected
 from pratique.policy.standing import OF_THE_BUILD
+from pratique.trust.imported import Imported
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pratique.flow.workspace import Workspace
     from pratique.trust.verify import Verified
 
 
 class Gathered(msgspec.Struct, frozen=True):
-    """What the journal holds about one artifact, oldest first."""
+    """What the journal holds about one artifact, oldest first.
+
+    Attributes:
+        verified: evidence of one's own, records of others' among it.
+        rejected: what does not verify.
+        imported: evidence of others.
+    """
 
     verified: tuple[Verified, ...]
     rejected: tuple[Rejected, ...]
+    imported: tuple[Imported, ...] = ()
+
+    @property
+    def claims(self) -> tuple[Verified | Imported, ...]:
+        """All that holds, whoever made it."""
+        return (*self.verified, *self.imported)
 
     def of_type(self, predicate_type: str) -> list[Verified]:
         """Give the verified evidence of one type, newest first."""
@@ -54,7 +67,25 @@ def gather(workspace: Workspace, artifact: Digest) -> Gathered:
                     except EvidenceInvalidError as error:
                         rejected.append(_rejected(named, predicate.SHORT_NAMES[name], error))
     ordered = sorted(verified.values(), key=lambda item: item.log_index)
-    return Gathered(tuple(ordered), tuple(rejected))
+    imported, refused = _imported(workspace, ordered)
+    return Gathered(tuple(ordered), (*rejected, *refused), imported)
+
+
+def _imported(
+    workspace: Workspace, verified: Iterable[Verified]
+) -> tuple[tuple[Imported, ...], tuple[Rejected, ...]]:
+    """Verify what was brought in; a record of anybody's but the verifier's is nothing to reject."""
+    verifier = workspace.authority.signer("verifier").identity
+    held: list[Imported] = []
+    refused: list[Rejected] = []
+    for item in verified:
+        if item.statement.predicate_type == predicate.IMPORTED and item.signer == verifier:
+            try:
+                held.append(workspace.imported(item))
+            except EvidenceInvalidError as error:
+                said = str(item.statement.predicate.get("predicateType"))
+                refused.append(_rejected(item.digest, said, error))
+    return tuple(held), tuple(refused)
 
 
 def newest(
@@ -83,20 +114,29 @@ def newest(
     return None
 
 
-def for_policy(item: Verified) -> Evidence:
-    """Hand verified evidence to the policy room as plain values."""
-    signer = item.signer.subject if item.signer.kind == "certificate" else f"key:sha256:{item.signer.subject}"
+def for_policy(item: Verified | Imported) -> Evidence:
+    """Hand verified evidence to the policy room as plain values.
+
+    Others' evidence is about the artifact by the record's word: it may name it by another digest than ours.
+    """
+    record, root = (item.record, str(item.source.root)) if isinstance(item, Imported) else (item, "")
+    about = record.statement.subjects
+    names = item.names if isinstance(item, Imported) else {subject.name for subject in about if subject.name}
+    signer = item.signer
     return Evidence(
         digest=item.digest,
         predicate_type=item.statement.predicate_type,
-        subjects=tuple(subject.sha256 for subject in item.statement.subjects if "sha256" in subject.digest),
+        subjects=tuple(subject.sha256 for subject in about if "sha256" in subject.digest),
         predicate=item.statement.predicate,
-        signer=signer,
-        signer_kind=item.signer.kind,
-        signer_issuer=item.signer.issuer,
+        signer=signer.subject if signer.kind == "certificate" else f"key:sha256:{signer.subject}",
+        signer_kind=signer.kind,
+        signer_issuer=signer.issuer,
+        root=signer.root,
+        root_digest=root.removeprefix("sha256:"),
         signed_at=item.signed_at,
-        log_index=item.log_index,
-        names=tuple(sorted({subject.name for subject in item.statement.subjects if subject.name})),
+        dated=not isinstance(item, Imported) or item.established.signed_at is not None,
+        log_index=record.log_index,
+        names=tuple(sorted(names)),
     )
 
 

@@ -126,14 +126,16 @@ def _gate_input(
     workspace: Workspace, artifact: Artifact, gathered: Gathered, policy: PolicyBundle
 ) -> GateInput:
     claims = {
-        predicate.SHORT_NAMES[short] for role in policy.requirements.roles.values() for short in role.may_sign
+        predicate.SHORT_NAMES.get(short, short)
+        for role in policy.requirements.roles.values()
+        for short in role.may_sign
     }
     return GateInput(
         subject=artifact.digest,
         name=artifact.name,
         effective_time=workspace.clock(),
         evidence=tuple(
-            for_policy(item) for item in gathered.verified if item.statement.predicate_type in claims
+            for_policy(item) for item in gathered.claims if item.statement.predicate_type in claims
         ),
         # An approval by a stranger, or one whose key was revoked, is not for policy to know: else anybody
         # could change the decision, and so void everybody's approvals.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -12,6 +11,7 @@ from pratique.model.digest import sha256_bytes
 from pratique.store.atomic import write_all_atomic
 from pratique.trust.authority.folder import ROOT_FILE
 from pratique.trust.authority.init import load_root
+from pratique.trust.identity import KEYS_ALONE, check_root_name
 from pratique.trust.keys import generate_key
 from pratique.trust.root import TrustedRoot, parse_root
 from pratique.trust.signers.file import LocalKey
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 SIGNING_CONFIG: Final = "signing_config.v0.2.json"
 FIRST: Final = "pinned.root.json"
-ROOT_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 SERVED: Final = "tuf"
 """Folder below the trust folder that `pratique serve --trust` serves."""
 
@@ -182,6 +181,6 @@ def other_roots(home: Path) -> dict[str, TrustedRoot]:
 
 
 def _named(home: Path, name: str) -> Path:
-    if not ROOT_NAME.match(name):
-        raise UsageError(f"not a root's name: {name[:80]!r}", hint="a lower-case name: --name partner")
+    if check_root_name(name, what="--name") == KEYS_ALONE:
+        raise UsageError(f"a root cannot be called {name}: that means none at all", hint="--name partner")
     return home / "roots" / name

@@ -21,13 +21,16 @@ from pratique.errors import (
     SignatureInvalidError,
     UsageError,
 )
-from pratique.model.digest import parse_digest
+from pratique.model.digest import Digest, parse_digest, sha256_bytes
 from pratique.trust.acceptance import Acceptance, Artifact, Outcome, Role, evaluate, is_about
 from pratique.trust.acceptance_file import MAX_POLICY_BYTES, parse_acceptance, predicate_type
+from pratique.trust.authority.folder import ROOT_FILE
 from pratique.trust.authority.init import load_root
 from pratique.trust.bundle import MAX_BUNDLE_BYTES
 from pratique.trust.encoding import b64decode
 from pratique.trust.foreign.table import read_evidence
+from pratique.trust.identity import KEYS_ALONE, is_root_name
+from pratique.trust.imported import keys_alone
 from pratique.trust.keyring import KeyRing, make_keyring
 from pratique.trust.keys import MAX_KEY_BYTES
 from pratique.trust.pattern import IdentityPattern, parse_pattern
@@ -46,7 +49,6 @@ COMMAND_LINE: Final = "named on the command line"
 MAX_FILES: Final = 4096
 _ALGORITHMS: Final = ("sha256", "sha384", "sha512")
 _CHUNK: Final = 1024 * 1024
-_ROOT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 _PEM_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\n?", re.DOTALL)
 
 
@@ -78,22 +80,47 @@ class Unknown(msgspec.Struct, frozen=True):
     hint: str
 
 
+class Held(msgspec.Struct, frozen=True):
+    """A signature that held.
+
+    Attributes:
+        file: where it is from.
+        position: which of the file's signatures it is, from 0.
+        established: what it establishes.
+        about: whether it is about the artifact.
+    """
+
+    file: str
+    position: int
+    established: Established
+    about: bool
+
+
 class Judged(msgspec.Struct, frozen=True):
     """What came of it.
 
     Attributes:
         artifact: what was verified.
-        evidence: each signature that held, with the file it is from and whether it is about the artifact.
+        evidence: each signature that held.
+        files: the bytes of the files, by their SHA-256.
         unknown: evidence that could not be judged.
-        outcome: how the policy looks at it, or None where the caller trusts nobody.
-        root: fingerprint of the trusted root.
+        policy: whom the caller trusts, or None for nobody.
+        outcome: how the policy looks at it, or None without one.
+        root: the trusted root.
     """
 
     artifact: Artifact
-    evidence: tuple[tuple[str, Established, bool], ...]
+    evidence: tuple[Held, ...]
+    files: dict[Digest, bytes]
     unknown: tuple[Unknown, ...]
+    policy: Acceptance | None
     outcome: Outcome | None
-    root: str
+    root: TrustedRoot
+
+    @property
+    def accepted(self) -> bool:
+        """Say whether every role is filled."""
+        return self.outcome is not None and self.outcome.accepted
 
 
 def judge(
@@ -108,20 +135,23 @@ def judge(
         ConfigError: a policy or key that cannot be used.
     """
     policy, keys = _policy(given)
-    found: list[tuple[str, Established]] = []
+    found: list[Held] = []
     unknown: list[Unknown] = []
+    contents: dict[Digest, bytes] = {}
     for file in files:
         try:
-            for entity in read_evidence(_read(file, MAX_BUNDLE_BYTES)):
+            data = _read(file, MAX_BUNDLE_BYTES)
+            contents[sha256_bytes(data)] = data
+            for position, entity in enumerate(read_evidence(data)):
                 try:
-                    found.append((str(file), verify_entity(entity, root, keys=keys)))
+                    item = verify_entity(entity, root, keys=keys)
+                    found.append(Held(str(file), position, item, is_about(item, artifact)))
                 except CouldNotCheckError as error:
                     unknown.append(Unknown(str(file), error.message, error.hint))
         except EvidenceInvalidError as error:
             raise type(error)(f"{file}: {error.message}", hint=error.hint) from error
-    evidence = tuple((file, item, is_about(item, artifact)) for file, item in found)
-    outcome = None if policy is None else evaluate(policy, [item for _, item in found], artifact, now)
-    return Judged(artifact, evidence, tuple(unknown), outcome, str(root.fingerprint))
+    outcome = None if policy is None else evaluate(policy, [one.established for one in found], artifact, now)
+    return Judged(artifact, tuple(found), contents, tuple(unknown), policy, outcome, root)
 
 
 def _policy(given: Given) -> tuple[Acceptance | None, KeyRing]:
@@ -159,7 +189,7 @@ def _policy(given: Given) -> tuple[Acceptance | None, KeyRing]:
 
 
 def find_root(home: Path, given: str | None) -> TrustedRoot:
-    """Load the trusted root that is meant: a file, a name under `roots`, or by default one's own (I/O).
+    """Load the trusted root that is meant: a file, a name under `roots`, `none`, or one's own (I/O).
 
     Raises:
         ConfigError: there is none.
@@ -167,8 +197,9 @@ def find_root(home: Path, given: str | None) -> TrustedRoot:
     """
     if given is None:
         return load_root(home / "trust" / "trusted_root.json")
-    named = home / "roots" / given / "trusted_root.json"
-    if _ROOT_NAME.match(given) and named.is_file():
+    if given == KEYS_ALONE:
+        return keys_alone()
+    if (named := named_root(home, given)) is not None:
         return load_root(named)
     file = type(home)(given)
     if not file.is_file():
@@ -177,6 +208,14 @@ def find_root(home: Path, given: str | None) -> TrustedRoot:
             hint="give a trusted_root.json, or take one over: pratique trust use --help",
         )
     return load_root(file)
+
+
+def named_root(home: Path, name: str) -> Path | None:
+    """Give the file of the root of others that goes by a name here, if any does (I/O)."""
+    if not is_root_name(name):
+        return None
+    file = home / "roots" / name / ROOT_FILE
+    return file if file.is_file() else None
 
 
 def find_target(text: str, path: Path) -> Artifact:

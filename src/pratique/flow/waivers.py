@@ -31,7 +31,7 @@ def with_waivers(
     """
     waivers = (*gathered.of_type(WAIVER), *_about_policy(workspace, policy))
     evidence = (*gate_input.evidence, *(for_policy(item) for item in waivers))
-    keys = {item.identity.subject for item in evidence if item.signer_kind == "key"}
+    keys = {item.identity.subject for item in evidence if item.signer_kind == "key" and not item.root}
     return msgspec.structs.replace(
         gate_input,
         evidence=evidence,

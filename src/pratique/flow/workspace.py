@@ -6,7 +6,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pratique.errors import InfrastructureError
+from pratique.errors import InfrastructureError, SignatureInvalidError
 from pratique.flow.people import Community, fold_people
 from pratique.flow.progress import Silent
 from pratique.flow.scratch import scratch_folder
@@ -15,8 +15,17 @@ from pratique.flow.storage import open_journal, storage_of
 from pratique.model import predicate
 from pratique.model.clock import Clock, system_clock
 from pratique.report.audit.former import former_links
-from pratique.trust.authority.init import Authority
-from pratique.trust.revocation import Revocation, RevokedError, read_revocations, refuse_revoked
+from pratique.trust.authority.folder import ROOT_FILE
+from pratique.trust.authority.init import Authority, load_root
+from pratique.trust.identity import KEYS_ALONE, role_identity
+from pratique.trust.imported import Imported, keys_alone, verify_import, verify_source
+from pratique.trust.revocation import (
+    Revocation,
+    RevokedError,
+    read_revocations,
+    refuse_revoked,
+    refuse_revoked_entity,
+)
 from pratique.trust.root import parse_root
 from pratique.trust.statement import Statement, Subject
 from pratique.trust.verify import Verified, verify_bundle
@@ -63,6 +72,7 @@ class Workspace:
         self.progress = progress
         self.organisation = organisation
         self._verified: dict[Digest, Verified] = {}
+        self._roots: dict[str, TrustedRoot] = {}
 
     @classmethod
     def open(
@@ -131,6 +141,35 @@ class Workspace:
             refuse_revoked(data, self.root, self.revocations)
             self._verified[evidence] = verify_bundle(data, self.root, keys=self.community.keys)
         return self._verified[evidence]
+
+    def imported(self, record: Verified) -> Imported:
+        """Verify the evidence of others that a record brought in, under its root then and by now.
+
+        Raises:
+            EvidenceInvalidError: it does not hold, or rests on what was revoked here; its root is not in use
+                here any more; or another than the verifier recorded it.
+        """
+        place = f"imported evidence {record.digest.short}"
+        if record.signer != role_identity(self.authority.trust_domain, "verifier"):
+            raise SignatureInvalidError(f"{place}: recorded by {record.signer}, not by the verifier")
+        found = verify_import(record, self.blobs.get)
+        root = keys_alone()
+        if found.source.root_name != KEYS_ALONE:
+            root = self._root_in_use(found.source.root_name, place)
+        if root.fingerprint != found.source.root:
+            verify_source(record, found.source, root, self.blobs.get(found.source.evidence))
+        refuse_revoked_entity(found.established, root, self.revocations)
+        return found
+
+    def _root_in_use(self, name: str, place: str) -> TrustedRoot:
+        file = self.home / "roots" / name / ROOT_FILE
+        if not file.is_file():
+            raise SignatureInvalidError(
+                f"{place}: root {name} is not in use here any more", hint="pratique trust use --help"
+            )
+        if name not in self._roots:
+            self._roots[name] = load_root(file)
+        return self._roots[name]
 
     @cached_property
     def community(self) -> Community:

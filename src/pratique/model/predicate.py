@@ -33,6 +33,7 @@ POLICY_RELEASE: Final = f"{_OWN}/policy-release/v1"
 ISSUANCE: Final = f"{_OWN}/issuance/v1"
 ROOT_ROTATION: Final = f"{_OWN}/root-rotation/v1"
 REVOCATION: Final = f"{_OWN}/revocation/v1"
+IMPORTED: Final = f"{_OWN}/imported-evidence/v1"
 TEE_RESULT: Final = f"{_OWN}/tee-result/v1"
 
 SHORT_NAMES: Final = {
@@ -60,6 +61,7 @@ SHORT_NAMES: Final = {
     "issuance": ISSUANCE,
     "root-rotation": ROOT_ROTATION,
     "revocation": REVOCATION,
+    "imported-evidence": IMPORTED,
     "tee-result": TEE_RESULT,
 }
 _BY_URI: Final = {uri: name for name, uri in SHORT_NAMES.items()}

@@ -106,6 +106,7 @@ class EvidenceUsed(msgspec.Struct, frozen=True, kw_only=True):
     signer: str
     signer_kind: str
     signer_issuer: str
+    root: str
     signed_at: str
     log_index: int
 

@@ -21,7 +21,7 @@ from pratique.policy.waivers.person import Person, PersonWire, parse_person, per
 from pratique.policy.witnessed import Cosigned  # noqa: TC001 - as above
 from pratique.trust.identity import Identity
 
-INPUT_SCHEMA: Final = "https://pratique.dev/policy-input/v2"
+INPUT_SCHEMA: Final = "https://pratique.dev/policy-input/v3"
 _DEPTH: Final = MAX_DEPTH - 1
 """Of the document; rules see a predicate one level deeper than it stands here (see `inputs`)."""
 
@@ -37,7 +37,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
         signer: the verified identity: a certificate's `spiffe://…`, or `key:sha256:…` of a public key.
         signer_kind: how the identity was proved. A key is never believed to be a SPIFFE identity.
         signer_issuer: who vouched for the certificate's subject; empty for a key.
+        root: name of the trusted root behind the signer, where others made it; empty for one's own.
+        root_digest: that root's SHA-256 in hex; empty for one's own.
         signed_at: time from the verified timestamp, whole seconds.
+        dated: whether somebody says when it was signed; else `signed_at` is when it was recorded.
         log_index: place in the log, which breaks ties between equal times.
         names: what the statement calls its subjects.
     """
@@ -49,14 +52,18 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     signer: str
     signer_kind: Literal["certificate", "key"]
     signer_issuer: str = ""
+    root: str = ""
+    root_digest: str = ""
     signed_at: datetime
+    dated: bool = True
     log_index: int
     names: tuple[str, ...] = ()
 
     @property
     def identity(self) -> Identity:
         """The signer as verification established it: two issuers' certificates of one name are two."""
-        return Identity(self.signer_kind, self.signer.removeprefix("key:sha256:"), self.signer_issuer)
+        subject = self.signer.removeprefix("key:sha256:")
+        return Identity(self.signer_kind, subject, self.signer_issuer, self.root)
 
     @property
     def age_order(self) -> tuple[datetime, int, str]:
@@ -117,7 +124,7 @@ class GateInput(msgspec.Struct, frozen=True, kw_only=True):
                 "subject": str(self.subject),
                 "name": self.name,
                 "effective_time": format_time(self.effective_time),
-                "evidence": [_evidence_document(evidence[key]) for key in sorted(evidence)],
+                "evidence": [evidence_document(evidence[key]) for key in sorted(evidence)],
                 "rejected": [_rejected_document(rejected[key]) for key in sorted(rejected)],
                 "people": known,
                 "organisations": msgspec.to_builtins(self.organisations),
@@ -167,7 +174,10 @@ class _EvidenceWire(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     signer: str
     signer_kind: Literal["certificate", "key"]
     signer_issuer: str
+    root: str
+    root_digest: str
     signed_at: str
+    dated: bool
     log_index: int
     names: list[str]
 
@@ -209,7 +219,8 @@ def _gate_input(wire: _InputWire) -> GateInput:
     )
 
 
-def _evidence_document(item: Evidence) -> dict[str, Any]:
+def evidence_document(item: Evidence) -> dict[str, Any]:
+    """Give what the input document says of a piece of evidence."""
     return {
         "digest": str(item.digest),
         "predicate_type": item.predicate_type,
@@ -218,7 +229,10 @@ def _evidence_document(item: Evidence) -> dict[str, Any]:
         "signer": item.signer,
         "signer_kind": item.signer_kind,
         "signer_issuer": item.signer_issuer,
+        "root": item.root,
+        "root_digest": item.root_digest,
         "signed_at": format_time(item.signed_at),
+        "dated": item.dated,
         "log_index": item.log_index,
         "names": sorted(set(item.names)),
     }
@@ -237,7 +251,10 @@ def _parse_evidence(item: _EvidenceWire) -> Evidence:
         signer=item.signer,
         signer_kind=item.signer_kind,
         signer_issuer=item.signer_issuer,
+        root=item.root,
+        root_digest=item.root_digest,
         signed_at=parse_time(item.signed_at),
+        dated=item.dated,
         log_index=item.log_index,
         names=tuple(item.names),
     )

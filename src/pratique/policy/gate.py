@@ -178,6 +178,7 @@ def _used(item: Evidence) -> EvidenceUsed:
         signer=item.signer,
         signer_kind=item.signer_kind,
         signer_issuer=item.signer_issuer,
+        root=item.root,
         signed_at=format_time(item.signed_at),
         log_index=item.log_index,
     )

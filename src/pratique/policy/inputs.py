@@ -70,6 +70,7 @@ def _evidence(item: Evidence, assessment: Assessment) -> dict[str, Any]:
         "digest": str(item.digest),
         "signer": item.signer,
         "issuer": item.signer_issuer,
+        "root": item.root,
         "signed_at": format_time(item.signed_at),
         "predicate": item.predicate,
     }

@@ -110,7 +110,7 @@ def _voice(item: Evidence, requirement: Requirement, circumstances: Circumstance
         return None, reason
     if requirement.distinct == "identities":
         return item.identity, ""
-    if item.signer_kind != "key":
+    if item.signer_kind != "key" or item.root:
         return None, f"is signed by {item.signer}, which is no enrolled key"
     if requirement.distinct == "keys":
         return item.identity, ""
@@ -122,6 +122,8 @@ def _voice(item: Evidence, requirement: Requirement, circumstances: Circumstance
 
 def _uncounted(item: Evidence, requirement: Requirement, circumstances: Circumstances) -> str:
     days, expect = requirement.max_age_days, requirement.expect
+    if days is not None and not item.dated:
+        return f"says nowhere when it was signed, and more than {days} days ago would be too long"
     if days is not None and circumstances.now - item.signed_at > timedelta(days=days):
         return f"was signed at {format_time(item.signed_at)}, more than {days} days ago"
     if (

@@ -32,7 +32,7 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         signers: patterns, see `trust.pattern`.
-        may_sign: predicate short names.
+        may_sign: predicate short names, or type URIs that have none.
     """
 
     signers: tuple[IdentityPattern, ...]
@@ -43,7 +43,7 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of evidence that is owed.
 
     Attributes:
-        predicate: the predicate's short name.
+        predicate: the predicate's short name, or its type URI if it has none.
         command: what makes the evidence, shown to whoever lacks it.
         artifacts: globs over the artifact's name (`*` within a segment); absent, it is owed for all.
         threshold: how many distinct ones must have signed.
@@ -86,6 +86,8 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
         vouch: hosted build platforms that somebody answers for.
         approvals: by glob over `<project>.<environment>`: the approvals that a deployment there takes at
             least, whatever the environment's own quorum.
+        roots: by name of a trusted root of others, the fingerprints that it may have; what is not named here
+            may be whatever this installation took over under that name.
         witnesses: who has to have seen the log as far as the evidence; None asks nobody.
     """
 
@@ -95,6 +97,7 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
     require: dict[str, Requirement]
     vouch: Annotated[tuple[Vouch, ...], SUBSET] = ()
     approvals: Annotated[dict[str, tuple[Approvers, ...]], FREE] = {}
+    roots: dict[str, Annotated[tuple[str, ...], SUBSET]] = {}
     witnesses: Annotated[WitnessRule | None, HIGHER] = None
 
     def roles_of(self, identity: Identity) -> tuple[str, ...]:

@@ -94,11 +94,13 @@ def assess(gate_input: GateInput, requirements: Requirements) -> Assessment:
     standing = {"provenance": built} | {
         short: sorter.sort(short, by_type) for short in sorted(by_type) if short != "provenance"
     }
-    names = {name for item in built for name in item.names} | {gate_input.name}
+    theirs = [item for items in standing.values() for item in items if item.root]
+    known = [*built, *theirs]
+    names = {name for item in known for name in item.names} | {gate_input.name}
     due = {
         label: requirement
         for label, requirement in sorted(requirements.require.items())
-        if not built or requirement.applies_to(names)  # of what nobody knows, everything is asked
+        if not known or requirement.applies_to(names)  # of what nobody knows, everything is asked
     }
     circumstances = Circumstances(
         now=gate_input.effective_time,
@@ -163,6 +165,8 @@ class _Sorter:
             return (
                 f"is signed by {signer_shown(item)}{role}, who may not sign {short} evidence; {allowed} may"
             )
+        if objection := _root_objection(item, requirements):
+            return objection
         if item.signed_at > now:
             return f"was signed at {format_time(item.signed_at)}, after the effective time {format_time(now)}"
         if self.seen is not None and item.log_index >= self.seen:
@@ -170,6 +174,10 @@ class _Sorter:
                 f"is entry {item.log_index} of the log, of which the {self.threshold} witnesses that it takes"
                 f" have cosigned {self.seen} entries; ask them: pratique log collect"
             )
+        return self._placed(short, item)
+
+    def _placed(self, short: str, item: Evidence) -> str:
+        """Say why evidence is not about this artifact, or of none of its builds."""
         if short in OF_THE_BUILD:
             return _build_objection(short, item, self.builds)
         if self.gate_input.subject not in item.subjects:
@@ -177,11 +185,25 @@ class _Sorter:
         return _rebuild_objection(item, self.gate_input.subject, self.builds) if short == "rebuild" else ""
 
 
+def _root_objection(item: Evidence, requirements: Requirements) -> str:
+    pinned = requirements.roots.get(item.root)
+    if pinned is None or f"sha256:{item.root_digest}" in pinned:
+        return ""
+    return (
+        f"was verified under root {item.root} sha256:{item.root_digest[:12]}, which is none of the"
+        f" {len(pinned)} that the policy takes for it"
+    )
+
+
 def signer_shown(item: Evidence) -> str:
     """Name a signer for people: with the issuer, unless that is of the SPIFFE identity's own trust domain."""
     domain = item.signer.removeprefix("spiffe://").partition("/")[0]
     own = item.signer.startswith("spiffe://") and item.signer_issuer == f"https://{domain}/pratique"
-    return item.signer if own or not item.signer_issuer else f"{item.signer} (issuer {item.signer_issuer})"
+    own = own and not item.root
+    known = {} if own or not item.signer_issuer else {"issuer": item.signer_issuer}
+    notes = known | ({"root": item.root} if item.root else {})
+    shown = ", ".join(f"{name} {value}" for name, value in notes.items())
+    return f"{item.signer} ({shown})" if shown else item.signer
 
 
 def _build(item: Evidence) -> _Build | None:

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from pratique.errors import ConfigError
-from pratique.model.predicate import SHORT_NAMES, WAIVER
+from pratique.errors import ConfigError, MalformedError
+from pratique.model.digest import parse_digest
+from pratique.model.predicate import IMPORTED, SHORT_NAMES, WAIVER, short_name
 from pratique.policy.build_facts import Vouch
 from pratique.policy.expectations import KEYS, parse_expectation
 from pratique.policy.mode import Mode
@@ -22,10 +23,12 @@ from pratique.policy.requirements import (
 )
 from pratique.policy.settings import nearest, typed
 from pratique.policy.witnessed import WitnessRule, check_witnesses
+from pratique.trust.identity import check_root_name
 from pratique.trust.pattern import IdentityPattern, check_glob, check_url_glob, parse_pattern
 
 _TRUST_DOMAIN = re.compile(r"[a-z0-9._-]{1,255}\Z")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,62}[a-z0-9])?\Z")
+_TYPE_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]{1,500}\Z")
 _PLACEHOLDER: Final = "{trust_domain}"
 
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
@@ -60,6 +63,7 @@ class _RequirementsWire(msgspec.Struct, forbid_unknown_fields=True):
     mode: Mode = Mode.ENFORCE
     vouch: list[_VouchWire] = []
     approvals: dict[str, list[Approvers]] = {}
+    roots: dict[str, list[str]] = {}
     witnesses: WitnessRule | None = None
 
 
@@ -93,6 +97,7 @@ def parse_requirements(table: dict[str, Any], *, what: str) -> Requirements:
             glob: _approvers(glob, rules, f"{what}: approvals.{glob}")
             for glob, rules in wire.approvals.items()
         },
+        roots={name: _pins(name, found, f"{what}: roots.{name}") for name, found in wire.roots.items()},
         witnesses=wire.witnesses and check_witnesses(wire.witnesses, f"{what}: witnesses"),
     )
     for label, requirement in requirements.require.items():
@@ -120,15 +125,13 @@ class _Reader:
     def role(self, wire: _RoleWire, what: str) -> Role:
         if not wire.signers or not wire.may_sign:
             raise ConfigError(f"{what}: signers and may_sign must each list at least one entry")
-        for short in wire.may_sign:
-            _check_predicate(short, f"{what}.may_sign")
-        return Role(signers=self._patterns(wire.signers, what), may_sign=tuple(wire.may_sign))
+        may_sign = tuple(_predicate(name, f"{what}.may_sign") for name in wire.may_sign)
+        return Role(signers=self._patterns(wire.signers, what), may_sign=may_sign)
 
     def requirement(self, label: str, wire: _RequirementWire, what: str) -> Requirement:
-        predicate = label if wire.predicate is None else wire.predicate
         if not _LABEL.match(label):
             raise ConfigError(f"{what}: a label has lower-case letters, digits and inner hyphens")
-        _check_predicate(predicate, what)
+        predicate = _predicate(label if wire.predicate is None else wire.predicate, what)
         if wire.artifacts == []:
             raise ConfigError(f"{what}.artifacts: an empty list: it would be owed for nothing")
         for glob in wire.artifacts or ():
@@ -180,11 +183,29 @@ def _approvers(glob: str, rules: list[Approvers], what: str) -> tuple[Approvers,
     return tuple(rules)
 
 
-def _check_predicate(short: str, where: str) -> None:
-    if short not in SHORT_NAMES:
-        raise ConfigError(f"{where}: no predicate type is called {short!r}", hint=nearest(short, SHORT_NAMES))
-    if SHORT_NAMES[short] == WAIVER:
+def _pins(name: str, fingerprints: list[str], what: str) -> tuple[str, ...]:
+    check_root_name(name, what=what)
+    if not fingerprints:
+        raise ConfigError(f"{what}: an empty list: no root could be it")
+    try:
+        return tuple(str(parse_digest(text)) for text in fingerprints)
+    except MalformedError as error:
+        raise ConfigError(f"{what}: {error.message}", hint=error.hint) from error
+
+
+def _predicate(name: str, where: str) -> str:
+    """Give a predicate type's short name, for that or its URI; or the URI if it has none."""
+    short = short_name(name)
+    if short not in SHORT_NAMES and not _TYPE_URI.match(short):
+        raise ConfigError(f"{where}: no predicate type is called {name!r}", hint=nearest(name, SHORT_NAMES))
+    if SHORT_NAMES.get(short) == WAIVER:
         raise ConfigError(
             f"{where}: who may waive is said by enrolments, not here",
             hint="pratique trust enrol NAME --role waiver-approver",
         )
+    if SHORT_NAMES.get(short) == IMPORTED:
+        raise ConfigError(
+            f"{where}: imported evidence counts as what it claims",
+            hint="name its predicate type, and its signer with issuer, subject and root",
+        )
+    return short

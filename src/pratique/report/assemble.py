@@ -24,8 +24,9 @@ from pratique.report.chain import (
 from pratique.report.evidence_fact import EvidenceFact, Outcome, read_fact
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from pratique.trust.imported import Imported
     from pratique.trust.verify import Verified
 
 _KINDS: Final = {
@@ -53,6 +54,21 @@ def fact_of(verified: Verified) -> EvidenceFact:
     """Give what the SSDF evaluation needs to know of a piece of verified evidence."""
     statement = verified.statement
     return read_fact(verified.digest, verified.log_index, statement.predicate_type, statement.predicate)
+
+
+def with_imported(evidence: Sequence[Verified], imported: Iterable[Imported]) -> list[Verified]:
+    """Add what decisions among the evidence rested on of others': policy took its signers' word.
+
+    Others' evidence that no decision rested on shows nothing: anybody can sign anything.
+    """
+    relied_on = {
+        parse_digest_set(one.get("digest"))
+        for item in evidence
+        if item.statement.predicate_type == p.VSA
+        for one in _list(item.statement.predicate.get("inputAttestations"))
+        if isinstance(one, dict)
+    }
+    return [*evidence, *(item.as_own for item in imported if item.digest in relied_on)]
 
 
 def build_chain(

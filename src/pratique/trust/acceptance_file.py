@@ -113,6 +113,8 @@ def parse_acceptance(
 def _role(name: str, wire: _RoleWire, keys: list[PublicKey], what: str) -> Role:
     where = f"{what}: role {name!r}"
     patterns = [parse_pattern(item, what=where) for item in wire.signers]
+    if any(pattern.root for pattern in patterns):
+        raise ConfigError(f"{where}: evidence is verified under one root", hint="name it with --root")
     patterns += [IdentityPattern("key", key.key_id) for key in keys]
     exact = all("*" not in pattern.subject + pattern.issuer for pattern in patterns)
     if exact and len(set(patterns)) < wire.threshold:

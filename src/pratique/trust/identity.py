@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
-from pratique.errors import UsageError
+from pratique.errors import ConfigError, UsageError
 from pratique.trust.scheme import ECDSA_P256
 
 if TYPE_CHECKING:
@@ -23,6 +23,10 @@ ROLES: Final = (
     "administrator",
     "authority",
 )
+KEYS_ALONE: Final = "none"
+"""Stands where a root's name would, for signatures by keys that are believed without any root."""
+
+_ROOT_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}\Z")
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _TRUST_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL}){{0,15}}\Z")
 
@@ -35,14 +39,18 @@ class Identity(msgspec.Struct, frozen=True, order=True):
         subject: the certificate's one subject alternative name, or the key's id (hex SHA-256 of its
             SubjectPublicKeyInfo).
         issuer: who vouched for the certificate's subject (Fulcio issuer extension); empty for a key.
+        root: name of the trusted root that vouched for all that, where it is not one's own; `KEYS_ALONE` for
+            a key that no root says anything about.
     """
 
     kind: Literal["certificate", "key"]
     subject: str
     issuer: str = ""
+    root: str = ""
 
     def __str__(self) -> str:
-        return self.subject if self.kind == "certificate" else f"key {self.subject}"
+        shown = self.subject if self.kind == "certificate" else f"key {self.subject}"
+        return f"{shown} (root {self.root})" if self.root else shown
 
 
 class EnrolledKey(msgspec.Struct, frozen=True):
@@ -77,6 +85,25 @@ class EnrolledKey(msgspec.Struct, frozen=True):
             if since <= moment:
                 held = roles
         return held
+
+
+def is_root_name(name: str) -> bool:
+    """Say whether a trusted root beside one's own can have this name."""
+    return bool(_ROOT_NAME.match(name))
+
+
+def check_root_name(name: str, *, what: str) -> str:
+    """Give back a name that a trusted root can have beside one's own.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    if not is_root_name(name):
+        raise ConfigError(
+            f"{what}: {name[:80]!r} cannot name a trusted root",
+            hint="lower-case letters, digits, dots and hyphens",
+        )
+    return name
 
 
 def check_trust_domain(name: str) -> str:

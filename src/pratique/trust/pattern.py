@@ -4,6 +4,7 @@
     "key:sha256:<64 hex>"                                a public key, by its SubjectPublicKeyInfo
     {issuer = "https://token.actions.githubusercontent.com",
      subject = "https://github.com/acme/app/.github/workflows/release.yml@refs/tags/*"}
+    {…, root = "public-good"}, {key = "sha256:<64 hex>", root = "none"}    evidence that others made
 
 A `*` stands for one or more characters within one segment, where segments end at `/` and `@`: it never
 reaches into another path segment, another host, or a workflow's ref. One segment holds at most one.
@@ -11,7 +12,8 @@ reaches into another path segment, another host, or a workflow's ref. One segmen
 Who says a name matters as much as the name: two issuers may both certify `ada@example.org`. So a table names
 the issuer. A SPIFFE identity alone means the issuer of its own trust domain, `https://<trust domain>` or a
 path below; one that another issuer vouches for is written as a table (Fulcio, docs/oid-info.md: extension
-.1.8 is the issuer of the token that the certificate was given for).
+.1.8 is the issuer of the token that the certificate was given for). And who runs the root matters as much:
+what does not name a root means one's own, however the names in another root's certificates read.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from pratique.errors import ConfigError
+from pratique.trust.identity import check_root_name
 
 if TYPE_CHECKING:
     from pratique.trust.identity import Identity
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 _MAX_LENGTH: Final = 2048
 _WAYS: Final = (
     "write spiffe://<trust domain>/<path>, key:sha256:<hex>, or"
-    ' {issuer = "https://…", subject = "<URI or e-mail address>"}'
+    ' {issuer = "https://…", subject = "<URI or e-mail address>"}; others\' evidence also has root = "NAME"'
 )
 _KEY: Final = "key:sha256:"
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
@@ -46,15 +49,17 @@ class IdentityPattern(msgspec.Struct, frozen=True, order=True):
         subject: the certificate's subject, or the key's hex id; `*` within a segment of a subject.
         issuer: the certificate's issuer, `*` within a segment; empty for a key, and for a SPIFFE subject
             whose own trust domain has to be the issuer.
+        root: name of the trusted root, exactly; empty for one's own.
     """
 
     kind: Literal["certificate", "key"]
     subject: str
     issuer: str = ""
+    root: str = ""
 
     def matches(self, identity: Identity) -> bool:
         """Say whether an identity is one of those meant."""
-        if identity.kind != self.kind:
+        if (identity.kind, identity.root) != (self.kind, self.root):
             return False
         if self.kind == "key":
             return identity.subject == self.subject and not identity.issuer
@@ -64,13 +69,16 @@ class IdentityPattern(msgspec.Struct, frozen=True, order=True):
 
     def to_plain(self) -> str | dict[str, str]:
         """Give the text or table that `parse_pattern` reads back."""
+        root = {"root": self.root} if self.root else {}
         if self.kind == "key":
-            return f"{_KEY}{self.subject}"
-        return {"issuer": self.issuer, "subject": self.subject} if self.issuer else self.subject
+            return {"key": f"sha256:{self.subject}", **root} if root else f"{_KEY}{self.subject}"
+        return {"issuer": self.issuer, "subject": self.subject, **root} if self.issuer else self.subject
 
     def __str__(self) -> str:
-        plain = self.to_plain()
-        return plain if isinstance(plain, str) else f"{self.subject} (issuer {self.issuer})"
+        notes = (("issuer", self.issuer), ("root", self.root))
+        shown = ", ".join(f"{name} {value}" for name, value in notes if value)
+        subject = f"{_KEY}{self.subject}" if self.kind == "key" else self.subject
+        return f"{subject} ({shown})" if shown else subject
 
 
 def parse_pattern(value: Any, *, what: str) -> IdentityPattern:
@@ -89,9 +97,15 @@ def parse_pattern(value: Any, *, what: str) -> IdentityPattern:
         return _parse_text(value, what)
     if not isinstance(value, dict) or not all(isinstance(part, str) for part in value.values()):
         raise ConfigError(f"{what}: {value!r} is neither text nor a table of text", hint=_WAYS)
-    if set(value) != {"issuer", "subject"}:
+    root = check_root_name(value["root"], what=what) if "root" in value else ""
+    if set(value) == {"key", "root"}:
+        return msgspec.structs.replace(_parse_text(f"key:{value['key']}", what), root=root)
+    if set(value) - {"root"} != {"issuer", "subject"}:
         keys = ", ".join(sorted(value)) or "nothing"
-        raise ConfigError(f"{what}: an identity has exactly issuer and subject, not {keys}", hint=_WAYS)
+        raise ConfigError(
+            f"{what}: an identity has exactly issuer and subject, not {keys}",
+            hint=_WAYS,
+        )
     issuer, subject = value["issuer"], value["subject"]
     _check_subject(subject, what)
     check_glob(issuer, what=f"{what}: issuer")
@@ -99,7 +113,7 @@ def parse_pattern(value: Any, *, what: str) -> IdentityPattern:
     if not found or found["scheme"] != "https":
         raise ConfigError(f"{what}: the issuer {issuer[:90]!r} is no https URL", hint=_WAYS)
     _check_tenant(found, what)
-    return IdentityPattern("certificate", subject, issuer)
+    return IdentityPattern("certificate", subject, issuer, root)
 
 
 def _parse_text(text: str, what: str) -> IdentityPattern:

@@ -7,7 +7,7 @@ proves it too, unless the log's key is revoked: the statement says how many entr
 
 from __future__ import annotations
 
-from datetime import datetime  # noqa: TC003 - msgspec reads the annotations at run time
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pratique.trust.bundle import Bundle
+    from pratique.trust.established import Established
     from pratique.trust.root import TrustedRoot
 
 KINDS: Final = ("key", "certificate", "evidence")
@@ -171,13 +172,75 @@ def refuse_revoked(data: bytes, root: TrustedRoot, revocations: Sequence[Revocat
             placed(item) or (item not in authority and timely and stamped < item.since)
         )
         if item.kind == "evidence" or not older:
-            since = f" since {format_time(item.since)}" if item.since else ""
-            why = f": {item.reason}" if item.reason else ""
             raise RevokedError(
-                f"bundle {bundle.digest.short}: its {what} {item.digest.short} is revoked{since}{why};"
+                f"bundle {bundle.digest.short}: its {what} {item.digest.short} is {_revoked_words(item)};"
                 f" nothing proves that this is older (it says {format_time(stamped)})",
                 hint="make the evidence again under keys that hold",
             )
+
+
+def refuse_revoked_entity(
+    established: Established, root: TrustedRoot, revocations: Sequence[Revocation]
+) -> None:
+    """Refuse a signature of others that rests on what was revoked, unless it is proven to be older (pure).
+
+    A timestamp or a log's promise proves that, if no revoked key gave it. A place in a log is not asked:
+    these are entries of other logs.
+
+    Args:
+        established: the signature, which held under `root`.
+        root: what it was verified under.
+        revocations: see `read_revocations`.
+
+    Raises:
+        RevokedError: it does not count; the message names what was revoked, since when, and why.
+    """
+    rests, moments = _entity_rests_on(established, root)
+    revoked = {(item.kind, item.digest.hex) for item in revocations}
+    sound = [at for at, keys in moments if not keys & revoked]
+    for item in revocations:
+        what = rests.get((item.kind, item.digest.hex))
+        if what is None:
+            continue
+        older = item.since is not None and any(at < item.since for at in sound)
+        if item.kind == "evidence" or not older:
+            raise RevokedError(
+                f"evidence {established.entity.source.short}: its {what} {item.digest.short} is"
+                f" {_revoked_words(item)}",
+                hint="ask its maker for evidence under keys that hold",
+            )
+
+
+def _entity_rests_on(
+    established: Established, root: TrustedRoot
+) -> tuple[dict[tuple[str, str], str], list[tuple[datetime, set[tuple[str, str]]]]]:
+    """Give what a signature rests on, and each moment with the keys that say so."""
+    entity = established.entity
+    rests = {("evidence", entity.source.hex): "own digest"}
+    moments: list[tuple[datetime, set[tuple[str, str]]]] = []
+    if established.key is not None:
+        rests["key", established.key.key_id] = "signer's key"
+    if entity.certificate is not None:
+        rests |= _certified(entity.certificate, root, strict=bool(root.ctlogs))
+    for entry in entity.entries:
+        keys = {("key", instance_key(log).hex): "log" for log in root.tlogs if log.log_id == entry.log_id}
+        rests |= keys
+        if entry.promise is not None and entry.integrated_time is not None:
+            moments.append((datetime.fromtimestamp(entry.integrated_time, UTC), set(keys)))
+    for token in map(parse_token, entity.timestamps):
+        keys = {
+            ("key", instance_key(authority).hex): "timestamp authority"
+            for authority in root.timestamp_authorities
+            if (token.issuer, token.serial) == authority.timestamp_signer
+        }
+        rests |= keys
+        moments.append((token.moment, set(keys)))
+    return rests, moments
+
+
+def _revoked_words(item: Revocation) -> str:
+    since = f" since {format_time(item.since)}" if item.since else ""
+    return f"revoked{since}" + (f": {item.reason}" if item.reason else "")
 
 
 def _rests_on(bundle: Bundle, root: TrustedRoot) -> dict[tuple[str, str], str]:
@@ -197,7 +260,7 @@ def _rests_on(bundle: Bundle, root: TrustedRoot) -> dict[tuple[str, str], str]:
     return found
 
 
-def _certified(der: bytes, root: TrustedRoot) -> dict[tuple[str, str], str]:
+def _certified(der: bytes, root: TrustedRoot, *, strict: bool = True) -> dict[tuple[str, str], str]:
     found = {("certificate", sha256(der).hexdigest()): "certificate"}
     leaf = load_certificate(der)
     for authority in root.certificate_authorities:
@@ -209,6 +272,8 @@ def _certified(der: bytes, root: TrustedRoot) -> dict[tuple[str, str], str]:
     try:
         scts = list(leaf.extensions.get_extension_for_class(PrecertificateSignedCertificateTimestamps).value)
     except Exception as error:
+        if not strict:
+            return found
         raise MalformedError("the certificate has no readable embedded SCT") from error
     for log in root.ctlogs:
         if any(sct.log_id == log.log_id for sct in scts):

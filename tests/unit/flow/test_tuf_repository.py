@@ -169,7 +169,7 @@ def test_roots_side_by_side_by_file_and_fingerprint(tmp_path: Path, export: Call
     with pytest.raises(UsageError, match="is of another root"):
         use_trust(home, str(done.folder), pinned=b"{}", name="stick")
     for name in ("../x", "", ".x", "A"):
-        with pytest.raises(UsageError, match="not a root's name"):
+        with pytest.raises(UsageError, match="cannot name a trusted root"):
             use_file(home, file, fingerprint=root.fingerprint, name=name)
     assert set(other_roots(home)) == {"file", "stick"}
 

@@ -180,3 +180,37 @@ def test_a_pattern_is_written_as_it_was_read(value: Any) -> None:
 def test_a_pattern_in_words() -> None:
     assert str(parse_pattern("spiffe://a.example/x", what="test")) == "spiffe://a.example/x"
     assert str(parse_pattern(workflow("ada@example.org"), what="t")) == f"ada@example.org (issuer {GITHUB})"
+
+
+def test_a_root_is_part_of_who_signed() -> None:
+    identity = Identity("certificate", "https://github.com/acme/app/x@refs/tags/1", GITHUB, "public-good")
+    table = {"issuer": GITHUB, "subject": "https://github.com/acme/app/x@refs/tags/*"}
+    theirs = parse_pattern(table | {"root": "public-good"}, what="x")
+    assert theirs.matches(identity)
+    assert not parse_pattern(table, what="x").matches(identity)
+    assert not parse_pattern(table | {"root": "public"}, what="x").matches(identity)
+    assert not theirs.matches(Identity(identity.kind, identity.subject, identity.issuer))
+    key = parse_pattern({"key": f"sha256:{KEY}", "root": "none"}, what="x")
+    assert key.matches(Identity("key", KEY, root="none"))
+    assert not key.matches(Identity("key", KEY))
+    assert not parse_pattern(f"key:sha256:{KEY}", what="x").matches(Identity("key", KEY, root="none"))
+    spiffe = Identity("certificate", "spiffe://a.example/builder", "https://a.example/pratique", "partner")
+    assert not parse_pattern("spiffe://a.example/builder", what="x").matches(spiffe)
+    for pattern in (theirs, key):
+        assert parse_pattern(pattern.to_plain(), what="x") == pattern
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"key": f"sha256:{KEY}"},
+        {"key": f"sha256:{KEY[:-1]}", "root": "none"},
+        {"key": f"sha256:{KEY}", "root": ""},
+        {"key": f"sha256:{KEY}", "root": "../up"},
+        {"key": f"sha256:{KEY}", "issuer": GITHUB, "root": "none"},
+        {"subject": "spiffe://a.example/builder", "root": "partner"},
+    ],
+)
+def test_a_root_goes_with_a_whole_identity(value: dict[str, str]) -> None:
+    with pytest.raises(ConfigError):
+        parse_pattern(value, what="x")

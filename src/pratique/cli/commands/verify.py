@@ -16,6 +16,7 @@ from pratique.model.predicate import short_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pratique.flow.record import Brought
     from pratique.flow.verify import Judged
     from pratique.trust.acceptance import Filled
     from pratique.trust.established import Established
@@ -35,6 +36,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option(
     "--predicate-type", default="", help="What has to be claimed: a URI, a short name, 'signature'."
 )
+@click.option("--record", is_flag=True, help="Take what was accepted into the journal, for the gate.")
 @click.option("--max-age", type=click.IntRange(min=1), help="Oldest signature that counts, in days.")
 @session_options
 def command(
@@ -49,6 +51,7 @@ def command(
     root: str | None,
     predicate_type: str,
     max_age: int | None,
+    record: bool,
 ) -> int:
     """Verify TARGET: a file, a directory, or a digest, by the evidence in --bundle, whoever made it.
 
@@ -56,30 +59,59 @@ def command(
     --certificate-oidc-issuer, or by --key, has to have signed for TARGET; without any of these nobody is, and
     the answer is no. Nothing is fetched.
 
+    With --record, evidence that was accepted is taken into the journal, with the root it was verified under;
+    --root has to be a name then, or 'none' for signatures by keys alone. The gate verifies it again.
+
     Without --bundle, TARGET is itself a bundle of this installation's: a file, or its digest in the journal.
     """
-    options = any((bundles, policy, identity, issuer, keys, root, predicate_type, max_age))
+    options = any((bundles, policy, identity, issuer, keys, root, predicate_type, max_age, record))
     if not options:
         return _own(session, target)
     if not bundles:
         raise UsageError("which evidence?", hint=f"pratique verify {target} --bundle FILE")
     from pratique.flow.verify import Given, find_root, find_target, judge  # noqa: PLC0415 - pulls in cryptography
 
+    if record:
+        _check_named(session, root)
     given = Given(policy, identity, issuer, keys, predicate_type, max_age)
     artifact = find_target(target, Path(target))
     trusted = find_root(session.home, root)
     judged = judge(artifact, bundles, trusted, given, now=system_clock())
-    accepted = judged.outcome is not None and judged.outcome.accepted
+    accepted = judged.accepted
+    brought = _record(session, judged, target, root) if record and accepted else []
 
     def human() -> None:
         click.echo(f"{verdict('ACCEPTED', 'green') if accepted else verdict('REFUSED', 'red')} {target}")
         for line in _lines(judged):
             click.echo(line)
+        for one in brought:
+            state = "there as" if one.already else "journalled"
+            click.echo(f"  {state}  {one.evidence}: {short_name(one.predicate_type)} by {one.signer}")
 
-    session.emit({"target": target, "accepted": accepted, **_plain(judged)}, human)
+    recorded = [{"evidence": str(one.evidence), "already": one.already} for one in brought]
+    session.emit({"target": target, "accepted": accepted, **_plain(judged), "recorded": recorded}, human)
     if accepted:
         return ExitCode.PASSED
     return ExitCode.UNKNOWN if judged.unknown else ExitCode.REFUSED
+
+
+def _check_named(session: Session, root: str | None) -> None:
+    from pratique.flow.verify import named_root  # noqa: PLC0415 - pulls in cryptography
+    from pratique.trust.identity import KEYS_ALONE  # noqa: PLC0415 - likewise
+
+    if root is None or (root != KEYS_ALONE and named_root(session.home, root) is None):
+        raise UsageError(
+            "--record needs the name of a root that is in use here, by which policy can ask for it",
+            hint="pratique trust use FILE --fingerprint sha256:… --name NAME; or --root none for keys alone",
+        )
+
+
+def _record(session: Session, judged: Judged, target: str, root: str | None) -> list[Brought]:
+    from pratique.flow.record import record  # noqa: PLC0415 - pulls in cryptography
+
+    name, at, digest = target.rpartition("@")
+    named = name if at and digest.startswith("sha256:") else Path(target).name
+    return record(session.workspace(), judged, name=named, root_name=root or "")
 
 
 def _own(session: Session, evidence: str) -> int:
@@ -124,8 +156,8 @@ def _own(session: Session, evidence: str) -> int:
 
 def _lines(judged: Judged) -> Iterator[str]:
     """Say what was verified, by what, and by which rule it counts."""
-    for file, item, about in judged.evidence:
-        yield from _held_lines(file, item, about=about)
+    for held in judged.evidence:
+        yield from _held_lines(held.file, held.established, about=held.about)
     for one in judged.unknown:
         yield f"  unknown    {one.file}: {one.reason}"
         yield f"    hint       {one.hint}"
@@ -171,7 +203,7 @@ def _plain(judged: Judged) -> dict[str, Any]:
     outcome = judged.outcome
     return {
         "digests": judged.artifact.digests or judged.artifact.files,
-        "trustedRoot": judged.root,
+        "trustedRoot": str(judged.root.fingerprint),
         "roles": [
             {
                 "role": filled.role.name,
@@ -184,7 +216,7 @@ def _plain(judged: Judged) -> dict[str, Any]:
             }
             for filled in (outcome.roles if outcome else ())
         ],
-        "evidence": [_plain_item(*one) for one in judged.evidence],
+        "evidence": [_plain_item(one.file, one.established, about=one.about) for one in judged.evidence],
         "setAside": [
             {"signer": one.signer, "reason": one.reason} for one in (outcome.aside if outcome else ())
         ],
@@ -192,7 +224,7 @@ def _plain(judged: Judged) -> dict[str, Any]:
     }
 
 
-def _plain_item(file: str, item: Established, about: bool) -> dict[str, Any]:  # noqa: FBT001 - a tuple's parts
+def _plain_item(file: str, item: Established, *, about: bool) -> dict[str, Any]:
     return {
         "file": file,
         "carrier": item.entity.carrier,

@@ -11,6 +11,7 @@ from pratique.model import predicate as p
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.report.audit.archive import encode_package
 from pratique.report.audit.former import former_links, former_members
+from pratique.report.audit.imported import verify_brought
 from pratique.report.audit.log import encode_consistency, pack_entries
 from pratique.report.audit.manifest import (
     CHECKPOINT,
@@ -30,6 +31,7 @@ from pratique.report.audit.verify import AuditResult, verify_package_bytes
 from pratique.report.chain import LogHead
 from pratique.store.atomic import write_atomic
 from pratique.trust.enrolment import enrolled_keys
+from pratique.trust.identity import KEYS_ALONE
 from pratique.trust.note import Checkpoint, verify_checkpoint
 from pratique.trust.revocation import Revocation, RevokedError, read_revocations, refuse_revoked
 from pratique.trust.root import parse_root
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from pratique.journal.journal import Journal
     from pratique.store.blobs import BlobStore
     from pratique.trust.identity import EnrolledKey, Identity
+    from pratique.trust.imported import Imported
     from pratique.trust.root import TrustedRoot
     from pratique.trust.signers.port import Signer
 
@@ -200,10 +203,13 @@ def gather(
         try:
             refuse_revoked(data, root, revocations)
             verified = verify_bundle(data, root, keys=keys)
+            brought = verify_brought(verified, administrator, revocations, blobs.get)
         except EvidenceInvalidError as error:
             contents.left_out[digest] = error.message
             continue
         contents.evidence[digest] = data
+        if brought is not None:
+            contents.blobs.update(_blobs_behind(brought, blobs))
         if may_claim(verified, administrator, keys):
             pending += references_of(verified, blobs.get)
             contents.blobs.update(_blobs_of(verified, blobs))
@@ -239,6 +245,13 @@ def _keys(enrolments: Iterable[bytes], root: TrustedRoot, administrator: Identit
     verified = [verify_bundle(data, root) for data in enrolments]
     standing = [item for item in verified if item.signer == administrator]
     return enrolled_keys(standing, administrator=administrator)
+
+
+def _blobs_behind(brought: Imported, blobs: BlobStore) -> dict[Digest, bytes]:
+    """Give the file of others' evidence, and the trusted root that it was verified under."""
+    source = brought.source
+    named = [source.evidence, *([source.root] if source.root_name != KEYS_ALONE else [])]
+    return {digest: blobs.get(digest) for digest in named}
 
 
 def _blobs_of(verified: Verified, blobs: BlobStore) -> dict[Digest, bytes]:

@@ -23,6 +23,7 @@ from pratique.report.audit.step import step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pratique.trust.imported import Imported
     from pratique.trust.verify import Verified
 
 DECISION_EXTENSION: Final = "https://pratique.dev/decision"
@@ -37,11 +38,13 @@ class Material(msgspec.Struct, frozen=True):
         evidence: verified evidence by digest.
         aside: digests of evidence that verified, but whose signer may not make the claim, with the reason.
         blobs: other bytes by digest.
+        imported: others' evidence by the digest of the record that brought it in.
     """
 
     evidence: Mapping[Digest, Verified]
     aside: Mapping[Digest, str]
     blobs: Mapping[Digest, bytes]
+    imported: Mapping[Digest, Imported] = {}
 
 
 class DecisionRecord(msgspec.Struct, frozen=True):
@@ -145,9 +148,18 @@ def take_blob(material: Material, digest: Digest, what: str) -> bytes:
     Raises:
         EvidenceInvalidError: it is not in the package.
     """
-    if digest not in material.blobs:
+    return packed(material.blobs, digest, what)
+
+
+def packed(blobs: Mapping[Digest, bytes], digest: Digest, what: str) -> bytes:
+    """Give a package's blob.
+
+    Raises:
+        EvidenceInvalidError: it is not in the package.
+    """
+    if digest not in blobs:
         raise EvidenceInvalidError(f"{what} {digest} is not in the package")
-    return material.blobs[digest]
+    return blobs[digest]
 
 
 def _check_provenance(verified: Verified, material: Material) -> None:

@@ -25,6 +25,7 @@ _ROLES: Final = {
     p.SBOM: "scanner",
     p.VULNS: "scanner",
     p.VSA: "verifier",
+    p.IMPORTED: "verifier",
     p.DEPLOYMENT: "deployer",
     p.ENROLMENT: "administrator",
     p.AUDIT_SEAL: "administrator",

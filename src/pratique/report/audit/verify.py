@@ -12,8 +12,9 @@ import msgspec
 from pratique.errors import EvidenceInvalidError
 from pratique.model import predicate as p
 from pratique.model.digest import Digest, sha256_bytes
-from pratique.report.assemble import build_chain, fact_of
+from pratique.report.assemble import build_chain, fact_of, with_imported
 from pratique.report.audit.archive import Package, open_package, read_package
+from pratique.report.audit.imported import verify_brought
 from pratique.report.audit.log import (
     Log,
     prefix_roots,
@@ -35,6 +36,7 @@ from pratique.report.audit.manifest import (
 from pratique.report.audit.references import (
     Material,
     decision_record,
+    packed,
     postures_of,
     take_blob,
     verify_references,
@@ -45,6 +47,7 @@ from pratique.report.chain import Chain  # noqa: TC001 - msgspec reads the annot
 from pratique.report.evidence_fact import EvidenceFact  # noqa: TC001 - likewise
 from pratique.trust.bundle import parse_bundle
 from pratique.trust.enrolment import enrolled_keys
+from pratique.trust.imported import Imported  # noqa: TC001 - likewise
 from pratique.trust.revocation import read_revocations, refuse_revoked, verify_under_any
 from pratique.trust.root import TrustedRoot, parse_root
 from pratique.trust.statement import parse_statement
@@ -56,6 +59,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pratique.trust.identity import EnrolledKey, Identity
+    from pratique.trust.revocation import Revocation
 
 
 class ReplayableDecision(msgspec.Struct, frozen=True):
@@ -93,6 +97,7 @@ class AuditResult(msgspec.Struct, frozen=True, kw_only=True):
         manifest: digest of the sealed manifest.
         tool_version: version of pratique that wrote the package, by its own account.
         evidence: every piece of verified evidence by digest.
+        imported: others' evidence by the digest of the record that brought it in.
         blobs: every blob by digest.
         counts: number of pieces of evidence by predicate short name.
         log_size: number of entries of the log.
@@ -104,6 +109,7 @@ class AuditResult(msgspec.Struct, frozen=True, kw_only=True):
     manifest: Digest
     tool_version: str
     evidence: dict[Digest, Verified]
+    imported: dict[Digest, Imported]
     blobs: dict[Digest, bytes]
     counts: dict[str, int]
     log_size: int
@@ -124,7 +130,7 @@ def verify_package(path: Path, fingerprint: Digest) -> AuditResult:
     7. *seal*: it verifies, is by the administrator, is about this manifest, and was logged in a tree that
        continues the checkpoint's. The rotations are entries of this log.
     8. *evidence*: every bundle verifies against the root, people's keys by verified enrolments, and its entry
-       and tree head are of this log.
+       and tree head are of this log. Others' evidence that one brought in verifies under the root it names.
     9. *signers*: what a signer was not entitled to claim does not count, and is warned of.
     10. *references*: every reference leads to evidence or a blob that is there, older, and about the same
         artifact, environment and plan; what was deployed had passed.
@@ -158,10 +164,11 @@ def verify_package_bytes(data: bytes, fingerprint: Digest) -> AuditResult:
         verify_seal_follows(package.consistency, log.head, seal.bundle)
     bundles = {Digest(name.partition(".")[0]): data for name, data in package.under("evidence").items()}
     former = [parse_root(link.root) for link in _former(package).values()]
-    evidence, keys = _verify_evidence(bundles, root, former, log)
-    aside = _set_aside(evidence, administrator, keys)
+    evidence, keys, revocations = _verify_evidence(bundles, root, former, log)
     blobs = {Digest(name): data for name, data in package.under("blobs").items()}
-    material = Material(evidence, aside, blobs)
+    imported = _verify_imported(evidence, blobs, administrator, revocations)
+    aside = _set_aside(evidence, administrator, keys)
+    material = Material(evidence, aside, blobs, imported)
     verify_references(material)
     return _result(package, seal, material)
 
@@ -199,7 +206,7 @@ def _verify_seal(package: Package, root: TrustedRoot, administrator: Identity) -
 
 def _verify_evidence(
     bundles: Mapping[Digest, bytes], root: TrustedRoot, former: Sequence[TrustedRoot], log: Log
-) -> tuple[dict[Digest, Verified], dict[str, EnrolledKey]]:
+) -> tuple[dict[Digest, Verified], dict[str, EnrolledKey], tuple[Revocation, ...]]:
     """Verify certificates' bundles first: the enrolments among them tell the keys of the others."""
     parsed = {}
     for digest, data in bundles.items():
@@ -238,7 +245,25 @@ def _verify_evidence(
         )
     for digest in (digest for digest, bundle in parsed.items() if bundle.certificate is None):
         verify(digest, keys)
-    return verified, keys
+    return verified, keys, revocations
+
+
+def _verify_imported(
+    evidence: Mapping[Digest, Verified],
+    blobs: Mapping[Digest, bytes],
+    administrator: Identity,
+    revocations: Sequence[Revocation],
+) -> dict[Digest, Imported]:
+    found = {}
+    for digest, verified in evidence.items():
+        with step(8, evidence_name(digest)):
+
+            def get(wanted: Digest) -> bytes:
+                return packed(blobs, wanted, "imported evidence or its root")
+
+            if brought := verify_brought(verified, administrator, revocations, get):
+                found[digest] = brought
+    return found
 
 
 def _set_aside(
@@ -272,6 +297,7 @@ def _result(package: Package, seal: Verified, material: Material) -> AuditResult
         manifest=package.manifest_digest,
         tool_version=package.manifest.tool.version,
         evidence=dict(material.evidence),
+        imported=dict(material.imported),
         blobs=dict(material.blobs),
         counts=dict(sorted(counts.items())),
         log_size=package.manifest.checkpoint.size,
@@ -280,11 +306,15 @@ def _result(package: Package, seal: Verified, material: Material) -> AuditResult
 
 
 def _audit_artifact(digest: Digest, package: Package, seal: Verified, material: Material) -> ArtifactAudit:
-    standing = [item for key, item in material.evidence.items() if key not in material.aside]
+    standing = with_imported(
+        [item for key, item in material.evidence.items() if key not in material.aside],
+        material.imported.values(),
+    )
     own = [item for item in standing if digest in subject_digests(item.statement)]
     if not own:
         raise EvidenceInvalidError("an exported artifact that no evidence in the package is about")
-    named = {key for item in own for key in postures_of(item)}
+    theirs = material.imported.keys()
+    named = {key for item in own if item.digest not in theirs for key in postures_of(item)}
     chained = [*own, *(item for item in standing if item.digest in named)]
     people = [item for item in standing if item.statement.predicate_type == p.ENROLMENT]
     artifact = material.blobs.get(digest)
