@@ -11,7 +11,7 @@ from pratique.scan.component import Component
 from pratique.scan.cyclonedx import HASH_OF_LENGTH, METADATA_DIGEST, MISSING, SOURCE_PACKAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 VERSIONS: Final = ("1.2", "1.3", "1.4", "1.5", "1.6", "1.7")
 _LENGTH_OF_HASH: Final = {name: length for length, name in HASH_OF_LENGTH.items()}
@@ -56,7 +56,7 @@ def _flat(document: Json, what: str) -> Iterator[Json]:
     """Give every component, also those inside others; the depth of JSON is bounded already."""
     metadata = document.get("metadata")
     root = metadata.get("component") if isinstance(metadata, dict) else None
-    pending = _objects(document, "components", what)
+    pending = [*_objects(document, "components", what)]
     pending += _objects(root, "components", what) if isinstance(root, dict) else []
     count = 0
     while pending:
@@ -72,25 +72,49 @@ def _objects(holder: Mapping[str, Any], key: str, what: str) -> list[Json]:
     found = holder.get(key)
     if found is None:
         return []
-    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+    if not isinstance(found, list) or not {dict}.issuperset(map(type, found)):
         raise MalformedError(f"{what}: `{key}` is not a list of objects")
-    return list(found)
+    return found
 
 
 def _edges(document: Json, references: Mapping[str, str], what: str) -> dict[str, set[str]]:
     edges: dict[str, set[str]] = {}
     for item in _objects(document, "dependencies", what):
-        targets, source = item.get("dependsOn") or (), item.get("ref")
-        if not isinstance(targets, (list, tuple)) or not isinstance(source, str):
+        targets, source = item.get("dependsOn") or [], item.get("ref")
+        if (
+            not isinstance(targets, list)
+            or not isinstance(source, str)
+            or not {str}.issuperset(map(type, targets))
+        ):
             raise MalformedError(f"{what}: a dependency that is not one")
         purl = references.get(source)
         if purl:
-            led = {references.get(target, "") for target in targets if isinstance(target, str)}
-            edges.setdefault(purl, set()).update(led - {"", purl})
+            led = edges.setdefault(purl, set())
+            led.update(references[target] for target in targets if target in references)
+            led -= {"", purl}
     return edges
 
 
 def _component(item: Json, purl: str, edges: Mapping[str, set[str]], what: str) -> Component:
+    licence, is_spdx = _licence(item, what) if "licenses" in item else ("", False)
+    evidence = item.get("evidence")
+    occurrences = _objects(evidence, "occurrences", what) if isinstance(evidence, dict) else ()
+    hashes = _objects(item, "hashes", what)
+    return Component(
+        purl=purl,
+        name=_label(item, version=False),
+        version=str(item.get("version") or ""),
+        licence=licence,
+        licence_is_spdx=is_spdx,
+        locations=_sorted(entry.get("location") for entry in occurrences) if occurrences else (),
+        hashes=_sorted(map(_digest, hashes)) if hashes else (),
+        requires=tuple(sorted(edges.get(purl, ()))),
+        **(_own(item, what) if item.get("properties") else {}),
+    )
+
+
+def _own(item: Json, what: str) -> dict[str, Any]:
+    """Give what one of us said beyond CycloneDX's own members."""
     properties = [
         (entry.get("name"), entry["value"])
         for entry in _objects(item, "properties", what)
@@ -99,17 +123,8 @@ def _component(item: Json, purl: str, edges: Mapping[str, set[str]], what: str) 
     source, _, source_version = next(
         (value for name, value in properties if name == SOURCE_PACKAGE), ""
     ).partition(" ")
-    licence, is_spdx = _licence(item, what)
-    evidence = item.get("evidence")
-    occurrences = _objects(evidence, "occurrences", what) if isinstance(evidence, dict) else []
-    return Component(
-        purl=purl,
-        name=_label(item, version=False),
-        version=str(item.get("version") or ""),
-        licence=licence,
-        licence_is_spdx=is_spdx,
-        locations=_sorted(entry.get("location") for entry in occurrences),
-        metadata_digests=tuple(
+    return {
+        "metadata_digests": tuple(
             sorted(
                 (path, digest)
                 for name, value in properties
@@ -117,15 +132,13 @@ def _component(item: Json, purl: str, edges: Mapping[str, set[str]], what: str) 
                 for path, _, digest in [value.rpartition(" ")]
             )
         ),
-        hashes=_sorted(_digest(entry) for entry in _objects(item, "hashes", what)),
-        requires=tuple(sorted(edges.get(purl, ()))),
-        missing=_sorted(value for name, value in properties if name == MISSING),
-        source=source,
-        source_version=source_version,
-    )
+        "missing": _sorted(value for name, value in properties if name == MISSING),
+        "source": source,
+        "source_version": source_version,
+    }
 
 
-def _sorted(values: Iterator[Any]) -> tuple[str, ...]:
+def _sorted(values: Iterable[Any]) -> tuple[str, ...]:
     return tuple(sorted({value for value in values if isinstance(value, str) and value}))
 
 
