@@ -7,7 +7,6 @@ anyone's: unknown members are ignored, but what two readers could take different
 
 from __future__ import annotations
 
-from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -15,24 +14,13 @@ import msgspec
 
 from pratique.errors import MalformedError
 from pratique.model.digest import Digest, sha256_bytes
-from pratique.model.strict_json import canonical_json, parse_json_object
-from pratique.trust import protojson
-from pratique.trust.encoding import b64bytes, b64decode
+from pratique.model.strict_json import parse_json_object
+from pratique.trust import ownform, protojson
+from pratique.trust.encoding import b64decode, b64encode
 from pratique.trust.entity import Entity, LogEntry, Message
 from pratique.trust.material import MEDIA_TYPE, read_entity, read_log_entry
 from pratique.trust.scheme import ECDSA_P256, HASHEDREKORD, entry_kind
 
-# RFC 8785: members in the order of their names. What is put in is base64, a number, or JSON already.
-_BUNDLE: Final = (
-    b'{"dsseEnvelope":{"payload":"%b","payloadType":%b,"signatures":[{"sig":"%b"}]},'
-    b'"mediaType":"application/vnd.dev.sigstore.bundle.v0.3+json","verificationMaterial":{%b,'
-    b'"timestampVerificationData":{"rfc3161Timestamps":[{"signedTimestamp":"%b"}]},"tlogEntries":[%b]}}'
-)
-_LOG_ENTRY: Final = (
-    b'{"canonicalizedBody":"%b","inclusionProof":{"checkpoint":{"envelope":%b},"hashes":[%b],"logIndex":"%d",'
-    b'"rootHash":"%b","treeSize":"%d"},"kindVersion":{"kind":"%b","version":"%b"},"logId":{"keyId":"%b"},'
-    b'"logIndex":"%d"}'
-)
 LOG_ENTRY_START: Final = b'{"canonicalizedBody":'
 """How a log's part that stands alone begins, in canonical JSON."""
 
@@ -146,18 +134,28 @@ def parse_signed(data: bytes) -> Signed:
 
 def encode_bundle(signed: Signed, proof: LogProof) -> bytes:
     """Write a bundle v0.3 as canonical JSON (protobuf-specs sigstore_bundle.proto, as protojson)."""
+    try:
+        return ownform.write(_form(signed, proof))
+    except UnicodeEncodeError as error:
+        raise MalformedError(f"no canonical JSON form: {error}") from error
+
+
+def _form(signed: Signed, proof: LogProof) -> ownform.Bundle:
+    stamps = ownform.Timestamps((ownform.Timestamp(signed.timestamp),))
+    entries = (_log_form(proof, entry_kind(signed.scheme)),)
     if signed.certificate is not None:
-        signer = b'"certificate":{"rawBytes":"%b"}' % b64bytes(signed.certificate)
+        material = ownform.Material(
+            certificate=ownform.Blob(signed.certificate),
+            timestamp_verification_data=stamps,
+            tlog_entries=entries,
+        )
     else:
-        signer = b'"publicKey":{"hint":"%b"}' % b64bytes(sha256(signed.public_key or b"").digest())
-    return _BUNDLE % (
-        b64bytes(signed.payload),
-        canonical_json(signed.payload_type),
-        b64bytes(signed.signature),
-        signer,
-        b64bytes(signed.timestamp),
-        _tlog_entry(proof, entry_kind(signed.scheme)),
+        hint = ownform.Hint(b64encode(sha256(signed.public_key or b"").digest()))
+        material = ownform.Material(public_key=hint, timestamp_verification_data=stamps, tlog_entries=entries)
+    envelope = ownform.DsseEnvelope(
+        signed.payload, signed.payload_type, (ownform.Signature(signed.signature),)
     )
+    return ownform.Bundle(envelope, MEDIA_TYPE, material)
 
 
 def encode_log_entry(proof: LogProof) -> bytes:
@@ -165,7 +163,7 @@ def encode_log_entry(proof: LogProof) -> bytes:
 
     This is all there is of an entry whose payload stayed with its signer.
     """
-    return _tlog_entry(proof, HASHEDREKORD)
+    return ownform.write(_log_form(proof, HASHEDREKORD))
 
 
 def parse_log_entry(data: bytes) -> LogProof:
@@ -182,26 +180,17 @@ def parse_log_entry(data: bytes) -> LogProof:
     return _own_proof(entry)
 
 
-def _tlog_entry(proof: LogProof, of_kind: tuple[str, str]) -> bytes:
-    kind, version = of_kind
-    return _LOG_ENTRY % (
-        b64bytes(proof.entry_body),
-        canonical_json(proof.checkpoint),
-        b'","'.join(map(_b64_node, proof.hashes)).join((b'"', b'"')) if proof.hashes else b"",
-        proof.index,
-        b64bytes(proof.root_hash),
-        proof.tree_size,
-        kind.encode(),
-        version.encode(),
-        b64bytes(proof.log_id),
-        proof.index,
+def _log_form(proof: LogProof, of_kind: tuple[str, str]) -> ownform.TransparencyLogEntry:
+    index = str(proof.index)
+    return ownform.TransparencyLogEntry(
+        proof.entry_body,
+        ownform.Proof(
+            ownform.SignedNote(proof.checkpoint), proof.hashes, index, proof.root_hash, str(proof.tree_size)
+        ),
+        ownform.Kind(*of_kind),
+        ownform.LogId(proof.log_id),
+        index,
     )
-
-
-@lru_cache(maxsize=4096)
-def _b64_node(node: bytes) -> bytes:
-    """Write a node of the tree: the proofs of neighbouring entries share most of theirs."""
-    return b64bytes(node)
 
 
 def parse_bundle(data: bytes) -> Bundle:
@@ -223,6 +212,9 @@ def parse_own_entity(data: bytes) -> Entity:
     Raises:
         MalformedError: see there.
     """
+    source = sha256_bytes(data)
+    if len(data) <= MAX_BUNDLE_BYTES and (own := ownform.read_own(data, source)) is not None:
+        return own
     document = parse_json_object(data, what="bundle", max_bytes=MAX_BUNDLE_BYTES)
     protojson.refuse_aliases(document, "bundle")
     if (media := document.get("mediaType")) != MEDIA_TYPE:
@@ -237,7 +229,7 @@ def parse_own_entity(data: bytes) -> Entity:
     stamps = protojson.member(material, "timestampVerificationData", "bundle")
     protojson.only(stamps, "rfc3161Timestamps", "bundle")
     protojson.only(material, "tlogEntries", "bundle")
-    return read_entity(document, sha256_bytes(data), MEDIA_TYPE)
+    return read_entity(document, source, MEDIA_TYPE)
 
 
 def as_own(entity: Entity) -> Bundle:

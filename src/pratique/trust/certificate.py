@@ -11,6 +11,7 @@ from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
     PolicyBuilder,
+    Store,
     VerificationError,
 )
 
@@ -69,22 +70,20 @@ def verify_chain(leaf: x509.Certificate, root: TrustedRoot, *moments: datetime) 
 def _verify_path(leaf: x509.Certificate, authority: CertificateAuthority, at: datetime) -> None:
     """Verify leaf against issuer; that the authority's own certificates hang together is known already."""
     issuer = authority.issuing_certificate
-    for certificate in authority.certificates:
-        if not certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc:
-            raise SignatureInvalidError(f"a certificate of the authority was not valid at {at}")
-    verifier = (
-        PolicyBuilder()
-        .store(authority.issuing_store)
-        .time(at)
-        .extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
-        .build_client_verifier()
-    )
+    if not authority.chain_validity.contains(at):
+        raise SignatureInvalidError(f"a certificate of the authority was not valid at {at}")
     try:
-        chain = verifier.verify(leaf, []).chain
+        chain = authority.path_policy.time(at).build_client_verifier().verify(leaf, []).chain
     except (ValueError, x509.UnsupportedGeneralNameType) as error:
         raise VerificationError(str(error)) from error
     if len(chain) <= 1 or chain[1] != issuer:  # an authority's own certificate is no signer's
         raise SignatureInvalidError("the certificate is the authority's own")
+
+
+def path_policy(issuer: x509.Certificate) -> PolicyBuilder:
+    """Give the policy that a signing certificate's path to its issuer has to hold to, without a time."""
+    policy = PolicyBuilder().store(Store([issuer]))
+    return policy.extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
 
 
 def signing_key(leaf: x509.Certificate) -> PublicKey:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
 
 from pratique.errors import MalformedError
@@ -31,8 +30,8 @@ def b64decode(text: object, *, what: str) -> bytes:
     if not isinstance(text, str):
         raise MalformedError(f"{what}: base64 text is missing")
     try:
-        data = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as error:
+        data = binascii.a2b_base64(text, strict_mode=True)
+    except ValueError as error:
         raise MalformedError(f"{what}: not standard base64: {error}") from error
     if b64encode(data) != text:
         raise MalformedError(f"{what}: base64 that is not in its one canonical spelling")

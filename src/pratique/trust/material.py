@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from pratique.model.digest import Digest
 
 MEDIA_TYPE: Final = "application/vnd.dev.sigstore.bundle.v0.3+json"
-MAX_PROOF_HASHES: Final = 64
 MAX_PARTS: Final = 8
+MAX_PROOF_HASHES: Final = 64
 DIGESTS: Final = {"SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
 
 
@@ -44,7 +44,7 @@ def read_entity(document: dict[str, Any], source: Digest, media_type: str) -> En
     tokens = protojson.members(stamps or {}, "rfc3161Timestamps", "bundle", most=MAX_PARTS)
     entries = protojson.members(material, "tlogEntries", "bundle", most=MAX_PARTS)
     return Entity(
-        carrier=f"Sigstore bundle {'0.3' if current else media_type.rpartition('=')[2]}",
+        carrier=carrier_of(media_type),
         source=source,
         content=content,
         signature=signature,
@@ -54,6 +54,11 @@ def read_entity(document: dict[str, Any], source: Digest, media_type: str) -> En
         timestamps=tuple(protojson.blob(token, "signedTimestamp", "timestamp") for token in tokens),
         entries=tuple(read_log_entry(entry, proof_needed=current) for entry in entries),
     )
+
+
+def carrier_of(media_type: str) -> str:
+    """Name a bundle by its version."""
+    return f"Sigstore bundle {'0.3' if media_type == MEDIA_TYPE else media_type.rpartition('=')[2]}"
 
 
 def read_log_entry(entry: dict[str, Any], *, proof_needed: bool) -> LogEntry:

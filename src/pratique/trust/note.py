@@ -64,28 +64,35 @@ def sign_note(text: str, name: str, key: Ed25519PrivateKey) -> str:
     return f"{text}\n\u2014 {name} {b64encode(signature)}\n"
 
 
-def verify_note(note: str, name: str, public_key: Ed25519PublicKey) -> str:
+def verify_note(note: str, name: str, public_key: Ed25519PublicKey, *others: Ed25519PublicKey) -> str:
     """Verify the signature of one named key, and give the text it covers.
 
-    Lines of other keys (witnesses, say) are ignored, as the specification asks.
+    Lines of unknown keys (witnesses, say) are ignored, as the specification asks.
+
+    Args:
+        note: the signed note.
+        name: the key's name.
+        public_key: the key.
+        others: keys of the same name; the first of all these that signed has to have signed rightly.
 
     Raises:
         MalformedError: not a signed note.
         SignatureInvalidError: no signature by this key, or one that does not verify.
     """
     text, signatures = split_note(note)
-    wanted = log_key_id(name, public_key)[:SHORT_ID_BYTES]
-    ours = [
-        blob[SHORT_ID_BYTES:] for signer, blob in signatures if signer == name and blob.startswith(wanted)
-    ]
-    if not ours:
-        raise SignatureInvalidError(f"note: not signed by {name} with the expected key")
-    for signature in ours:
+    named = [blob for signer, blob in signatures if signer == name]
+    for key in (public_key, *others):
+        known = log_key_id(name, key)[:SHORT_ID_BYTES]
+        ours = [blob[SHORT_ID_BYTES:] for blob in named if blob.startswith(known)]
+        if not ours:
+            continue
         try:
-            public_key.verify(signature, text.encode())
+            for signature in ours:
+                key.verify(signature, text.encode())
         except InvalidSignature as error:
             raise SignatureInvalidError(f"note: the signature of {name} does not verify") from error
-    return text
+        return text
+    raise SignatureInvalidError(f"note: not signed by {name} with the expected key")
 
 
 def split_note(note: str) -> tuple[str, list[tuple[str, bytes]]]:
@@ -154,9 +161,7 @@ def verify_checkpoint(
         MalformedError: not a checkpoint.
         SignatureInvalidError: another log's, unsigned, or wrongly signed.
     """
-    signers = {blob[:SHORT_ID_BYTES] for signer, blob in split_note(note)[1] if signer == origin}
-    known = (key for key in (public_key, *former) if log_key_id(origin, key)[:SHORT_ID_BYTES] in signers)
-    checkpoint = parse_checkpoint(verify_note(note, origin, next(known, public_key)))
+    checkpoint = parse_checkpoint(verify_note(note, origin, public_key, *former))
     if checkpoint.origin != origin:
         raise SignatureInvalidError(f"checkpoint: of log {checkpoint.origin[:80]!r}, not {origin!r}")
     return checkpoint

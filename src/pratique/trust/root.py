@@ -15,7 +15,6 @@ import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
-from cryptography.x509.verification import Store
 
 from pratique.errors import MalformedError, SignatureInvalidError
 from pratique.model.clock import format_time, parse_time
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cryptography import x509
+    from cryptography.x509.verification import PolicyBuilder
 
 MEDIA_TYPE: Final = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 MAX_ROOT_BYTES: Final = 4 * 1024 * 1024
@@ -126,6 +126,18 @@ class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
         return tuple(load_certificate(item, what=what) for item in self.chain)
 
     @cached_property
+    def chain_validity(self) -> Validity:
+        """When every certificate of the chain was valid.
+
+        Raises:
+            MalformedError: one of them is not a certificate.
+        """
+        return Validity(
+            max(one.not_valid_before_utc for one in self.certificates),
+            min(one.not_valid_after_utc for one in self.certificates),
+        )
+
+    @cached_property
     def issuing_certificate(self) -> x509.Certificate:
         """The first certificate of the chain, which issues; each one checked once to be the next one's issue.
 
@@ -173,14 +185,16 @@ class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
         return certificate.issuer.public_bytes(), serial.to_bytes(serial.bit_length() // 8 + 1, "big")
 
     @cached_property
-    def issuing_store(self) -> Store:
-        """The issuing certificate, as what a path may end in.
+    def path_policy(self) -> PolicyBuilder:
+        """What a path has to be like that ends in the issuing certificate; the time is still to be set.
 
         Raises:
             MalformedError: see `issuing_certificate`.
             SignatureInvalidError: likewise.
         """
-        return Store([self.issuing_certificate])
+        from pratique.trust.certificate import path_policy  # noqa: PLC0415 - it takes roots itself
+
+        return path_policy(self.issuing_certificate)
 
 
 class TrustedRoot(msgspec.Struct, frozen=True, dict=True):

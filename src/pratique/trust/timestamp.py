@@ -63,9 +63,8 @@ def verify_timestamp(token: bytes, data: bytes, root: TrustedRoot) -> tuple[date
 def _verify_by(token: Token, authority: CertificateAuthority) -> None:
     """Hold a token to the certificate that the root names (RFC 3161 §2.4.1, RFC 5652 §5.4, RFC 5816)."""
     key = authority.timestamp_key
-    for certificate in authority.certificates:
-        if not certificate.not_valid_before_utc <= token.moment <= certificate.not_valid_after_utc:
-            raise SignatureInvalidError("its certificates were not valid then")
+    if not authority.chain_validity.contains(token.moment):
+        raise SignatureInvalidError("its certificates were not valid then")
     if (token.issuer, token.serial) != authority.timestamp_signer:
         raise SignatureInvalidError("the certificate that signed it does not match the one in the root")
     if not set(token.certificates) <= set(authority.chain):

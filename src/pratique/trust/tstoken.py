@@ -47,7 +47,7 @@ RSA: Final = {
 }
 RSA_ENCRYPTION: Final = bytes.fromhex("2a864886f70d010101")
 _NULL: Final = 0x05
-_TIME = re.compile(rb"([0-9]{14})(\.[0-9]{1,9})?Z\Z")
+_TIME = re.compile(rb"([0-9]{4})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})([0-9]{2})(\.[0-9]{1,9})?Z\Z")
 _GRANTED: Final = b"\x00"
 _ONE: Final = b"\x01"
 _THREE: Final = b"\x03"
@@ -196,11 +196,11 @@ def _time(text: bytes) -> datetime:
     if not found:
         raise MalformedError("the timestamp's time is not in its DER form")
     try:
-        moment = datetime.strptime(found[1].decode(), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        year, month, day, hour, minute, second = map(int, found.groups()[:6])
+        microsecond = int((found[7] or b".")[1:7].ljust(6, b"0"))
+        return datetime(year, month, day, hour, minute, second, microsecond, UTC)
     except ValueError as error:
         raise MalformedError("the timestamp's time is none") from error
-    fraction = float(found[2] or b"0")
-    return moment.replace(microsecond=int(fraction * 1_000_000))
 
 
 def _values(attributes: bytes) -> dict[bytes, bytes]:

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pratique.errors import EvidenceInvalidError, MalformedError
+from pratique.model.digest import sha256_bytes
 from pratique.trust.bundle import (
     LogProof,
     Signed,
@@ -23,7 +24,9 @@ from pratique.trust.bundle import (
 from pratique.trust.encoding import b64decode, b64encode
 from pratique.trust.entry import entry_signer, leaf_of
 from pratique.trust.envelope import pae
+from pratique.trust.material import MEDIA_TYPE, read_entity
 from pratique.trust.note import Checkpoint, sign_checkpoint, verify_checkpoint
+from pratique.trust.ownform import read_own
 from pratique.trust.root import parse_root
 from pratique.trust.statement import Statement, Subject, parse_statement
 from pratique.trust.verify import verify_bundle
@@ -132,3 +135,27 @@ def test_bundles_with_a_member_replaced(world: World, data: st.DataObject) -> No
     place[key] = value
     with pytest.raises(EvidenceInvalidError):
         verify_bundle(json.dumps(document).encode(), world.authority.trusted_root, keys=world.keys)
+
+
+@given(signed, proofs)
+def test_the_short_way_reads_as_the_long_way_does(value: Signed, proof: LogProof) -> None:
+    data = encode_bundle(value, proof)
+    short = read_own(data, sha256_bytes(data))
+    document = json.loads(data)
+    assert short == read_entity(document, sha256_bytes(data), MEDIA_TYPE)
+    assert read_own(json.dumps(document).encode(), sha256_bytes(data)) is None
+
+
+@given(signed, proofs, st.data())
+def test_what_the_short_way_reads_has_one_spelling(
+    value: Signed, proof: LogProof, data: st.DataObject
+) -> None:
+    """A byte more, less or other: either it is not read, or it is another bundle that the long way reads."""
+    genuine = encode_bundle(value, proof)
+    at = data.draw(st.integers(0, len(genuine) - 1))
+    piece = data.draw(st.sampled_from([b"", b" ", b"=", b"A", b'"', b"\\u0041", b"0", b","]))
+    changed = genuine[:at] + piece + genuine[at + data.draw(st.integers(0, 1)) :]
+    short = read_own(changed, sha256_bytes(changed))
+    if short is not None:
+        assert short == read_entity(json.loads(changed), sha256_bytes(changed), MEDIA_TYPE)
+        assert changed == rfc8785.dumps(json.loads(changed))
