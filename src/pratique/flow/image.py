@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +13,8 @@ from pratique.image.assemble import Base, assemble
 from pratique.image.check.result import check_predicate
 from pratique.image.check.run import check_image, is_refused
 from pratique.image.layout import Layout
+from pratique.image.reference import Kind, parse_reference
 from pratique.image.source import Source
-from pratique.model.digest import parse_digest
 from pratique.model.finding import Finding, Result
 from pratique.model.predicate import TEST_RESULT
 from pratique.trust.statement import Subject
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
     from pratique.model.digest import Digest
 
 DEFAULT_TARGET = "/app"
-_AT = re.compile(r"(.+)@(sha256:[0-9a-f]+)\Z")
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -62,15 +60,23 @@ def parse_source(text: str) -> Source:
 
 
 def find_image(reference: str, platform: Platform | None = None) -> tuple[Layout, Descriptor]:
-    """Find an image by `LAYOUT` or `LAYOUT@DIGEST`.
+    """Find an image in a layout's folder or archive, by `LAYOUT[:NAME][@DIGEST]`.
 
     Raises:
         ConfigError: no such layout.
-        UsageError: no such image in it, or several.
+        UsageError: no such image in it, or several; or it is in a registry.
     """
-    at = _AT.match(reference)
-    layout = Layout(Path(at.group(1) if at else reference))
-    return layout, layout.find(parse_digest(at.group(2)) if at else None, platform)
+    wanted = parse_reference(reference)
+    if wanted.kind is Kind.REGISTRY:
+        raise UsageError(
+            f"{reference} is in a registry, and this looks into layouts",
+            hint=f"pratique image pull {reference} FOLDER",
+        )
+    layout = Layout(Path(wanted.place))
+    digest = wanted.digest
+    if digest is None and wanted.name:
+        digest = layout.resolve(wanted.name, None).digest
+    return layout, layout.find(digest, platform)
 
 
 def find_base(reference: str, platform: Platform | None) -> Base:
@@ -79,7 +85,7 @@ def find_base(reference: str, platform: Platform | None) -> Base:
     Raises:
         UsageError: named without a digest.
     """
-    if not _AT.match(reference):
+    if parse_reference(reference).digest is None:
         raise UsageError(
             f"a base is named by digest, and {reference!r} is not",
             hint=f"see its digest: pratique image inspect {reference}",
@@ -142,7 +148,7 @@ def attest_check(
     Returns:
         The evidence digest.
     """
-    folder = Path(reference.partition("@")[0])
+    folder = Path(parse_reference(reference).place)
     layout = Layout(folder)
     manifest = layout.manifest(image)
     names = layout.config(manifest).labels | manifest.annotations

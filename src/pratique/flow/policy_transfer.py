@@ -20,14 +20,12 @@ from pratique.flow.policy_archive import (
 )
 from pratique.flow.policy_release import Accepted, Release, accept, pulled_file
 from pratique.image.descriptor import MANIFEST, Descriptor, oci_media_type
-from pratique.image.manifest import parse_manifest
 from pratique.image.registry.client import Repository
 from pratique.image.registry.credentials import load_credentials
 from pratique.image.registry.evidence import fetch_bundles
 from pratique.image.registry.http import Http
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.store.atomic import write_atomic
-from pratique.trust.material import MEDIA_TYPE as SIGSTORE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -95,23 +93,15 @@ def push_release(packed: Packed, place: Place, repository: Repository) -> Place:
     if not place.tag or place.digest is not None:
         raise UsageError(f"{place}: pushing needs a tag, and no digest", hint="oci://HOST/REPOSITORY:TAG")
     for digest, data in blobs(packed).items():
-        if not repository.has_blob(digest):
-            described = Descriptor(media_type="", digest=digest, size=len(data))
+        described = Descriptor(media_type="", digest=digest, size=len(data))
+        if not repository.has_blob(described):
             repository.push_blob(described, io.BytesIO(data))
     artifact = packed.artifact
     referrer = signature_manifest(artifact, packed.signature)
     # The signature first, by its own digest: whoever finds the tag finds the signature.
-    listed = repository.push_manifest(sha256_bytes(referrer), referrer, MANIFEST)
+    described = Descriptor(media_type=MANIFEST, digest=sha256_bytes(referrer), size=len(referrer))
+    repository.put_manifest(described, referrer)
     repository.push_manifest(place.tag, artifact.data, MANIFEST)
-    if not listed:
-        described = Descriptor(
-            media_type=MANIFEST,
-            digest=sha256_bytes(referrer),
-            size=len(referrer),
-            artifact_type=SIGSTORE,
-            annotations=parse_manifest(referrer, "signature").annotations,
-        )
-        repository.add_fallback(artifact.descriptor.digest, described)
     return msgspec.structs.replace(place, digest=artifact.descriptor.digest)
 
 

@@ -11,9 +11,12 @@ import os
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Final
 
+import msgspec
+
 from pratique.errors import ConfigError, EvidenceInvalidError, InfrastructureError
-from pratique.image.descriptor import REF_NAME, Descriptor
-from pratique.image.layout import MARKER, VERSION, Layout
+from pratique.image.descriptor import INDEX, MANIFEST, REF_NAME, Descriptor, oci_media_type
+from pratique.image.graph import parse_links
+from pratique.image.layout import MARKER, VERSION, Layout, blob_name, plain
 from pratique.image.manifest import encode_index
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json
@@ -27,11 +30,14 @@ from pratique.store.atomic import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
+
+    from pratique.image.place import Reader
 
 _LOCK: Final = ".lock"
 _MODE: Final = 0o600
+_BLOBS: Final = "blobs/sha256"
 _CHUNK: Final = 1 << 20
 
 
@@ -61,6 +67,7 @@ class LayoutWriter:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._new: list[Path] = []
+        self._offered: list[Descriptor] = []
 
     @contextmanager
     def blob(self) -> Iterator[BlobWriter]:
@@ -71,7 +78,7 @@ class LayoutWriter:
             with os.fdopen(os.open(temporary, flags, _MODE), "wb") as stream:
                 writer = BlobWriter(stream)
                 yield writer
-            target = self.layout.path(writer.digest)
+            target = self.layout.root / blob_name(writer.digest)
             temporary.replace(target)
             self._new.append(target)
         finally:
@@ -83,21 +90,13 @@ class LayoutWriter:
             blob.write(data)
         return Descriptor(media_type=media_type, digest=sha256_bytes(data), size=len(data))
 
-    def has(self, descriptor: Descriptor) -> bool:
-        """Say whether a blob is here, and intact."""
-        try:
-            self.layout.open(descriptor).close()
-        except EvidenceInvalidError:
-            return False
-        return True
-
     def copy(self, source: IO[bytes], descriptor: Descriptor) -> None:
         """Write a blob that a descriptor announces, unless it is here and intact.
 
         Raises:
             EvidenceInvalidError: the bytes are not what the descriptor says; nothing is kept of them.
         """
-        if self.has(descriptor):
+        if self.layout.has(descriptor):
             return
         with self.blob() as blob:
             while blob.size <= descriptor.size and (chunk := source.read(_CHUNK)):
@@ -107,21 +106,90 @@ class LayoutWriter:
                     f"{descriptor.digest}: {descriptor.size} bytes announced, {blob.size} of {blob.digest}"
                 )
 
-    def publish(self, descriptor: Descriptor) -> None:
-        """Name an image in the index; one that had its reference name loses it.
+    def has_blob(self, descriptor: Descriptor) -> bool:
+        """Say whether a blob is here, and intact."""
+        return self.layout.has(descriptor)
+
+    def has_manifest(self, _descriptor: Descriptor) -> bool:
+        """Say no: that a manifest is here says nothing of its blobs."""
+        return False
+
+    def put_blob(self, descriptor: Descriptor, source: Reader) -> bool:
+        """Take a blob from a reader; nothing is kept of one that is not what the descriptor says."""
+        with self.blob() as blob:
+            source.blob(descriptor, blob.write)
+        return True
+
+    def put_manifest(self, descriptor: Descriptor, data: bytes, name: str | None = None) -> None:
+        """Take a manifest or an index; `flush` offers it, and those that refer to others."""
+        self.add(data, descriptor.media_type)
+        links = parse_links(data, descriptor.media_type, f"manifest {descriptor.digest.short}")
+        if name is None and links.subject is None:
+            return
+        annotations = {REF_NAME: name} if name else {}
+        artifact_type = links.artifact_type if links.subject else ""
+        self._offered.append(
+            msgspec.structs.replace(plain(descriptor), annotations=annotations, artifact_type=artifact_type)
+        )
+
+    def flush(self) -> None:
+        """Offer all that was put, at once."""
+        self.publish(*self._offered)
+        self._offered.clear()
+
+    def publish(self, *descriptors: Descriptor) -> None:
+        """Name images in the index; one that had one of their reference names loses it.
 
         Everything written before is on the disk first.
         """
-        folder = self.layout.path(descriptor.digest).parent
-        sync_paths([*self._new, folder])
+        sync_paths([*self._new, self.layout.root / _BLOBS])
         self._new.clear()
-        name = descriptor.annotations.get(REF_NAME)
-        others = tuple(
-            item
-            for item in self.layout.index()
-            if not _replaced(item, descriptor) and (name is None or item.annotations.get(REF_NAME) != name)
-        )
-        write_atomic(self.layout.root / "index.json", encode_index((*others, descriptor)), _MODE)
+        offered = self.layout.index()
+        for descriptor in descriptors:
+            name = descriptor.annotations.get(REF_NAME)
+            others = tuple(
+                item
+                for item in offered
+                if not _replaced(item, descriptor)
+                and (name is None or item.annotations.get(REF_NAME) != name)
+            )
+            offered = (*others, descriptor)
+        self._write_index(offered)
+
+    def remove(self, name: str, digests: Collection[Digest]) -> None:
+        """Take a name out of the index, or without a name manifests; then remove blobs that nothing needs.
+
+        A manifest that loses its last name is gone, too: nothing else would lead to it.
+        """
+        offered = self.layout.index()
+        if name:
+            kept = tuple(item for item in offered if item.annotations.get(REF_NAME) != name)
+        else:
+            kept = tuple(item for item in offered if item.digest not in digests)
+        needed = _reachable(self.layout, kept)
+        self._write_index(kept)
+        for path in (self.layout.root / _BLOBS).iterdir():
+            if path.name not in needed:
+                path.unlink()
+
+    def _write_index(self, offered: tuple[Descriptor, ...]) -> None:
+        write_atomic(self.layout.root / "index.json", encode_index(offered), _MODE)
+
+
+def _reachable(layout: Layout, offered: tuple[Descriptor, ...]) -> set[str]:
+    """Give the names of all blobs that the index leads to."""
+    found: set[str] = set()
+    pending = list(offered)
+    while pending:
+        item = pending.pop()
+        if item.digest.hex in found:
+            continue
+        found.add(item.digest.hex)
+        if oci_media_type(item.media_type) in {MANIFEST, INDEX}:
+            links = parse_links(layout.read(item), item.media_type, f"manifest {item.digest.short}")
+            pending.extend(links.manifests)
+            found.update(blob.digest.hex for blob in links.blobs)
+    return found
 
 
 def _replaced(item: Descriptor, by: Descriptor) -> bool:
@@ -149,7 +217,7 @@ def open_writer(root: Path) -> Iterator[LayoutWriter]:
         make_folder(root)
         with locked(root / _LOCK):
             remove_temporary(root)
-            make_folder(root / "blobs" / "sha256")
+            make_folder(root / _BLOBS)
             if not (root / "index.json").exists():
                 write_atomic(root / "index.json", encode_index(()), _MODE)
             if not (root / MARKER).exists():

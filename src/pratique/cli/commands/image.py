@@ -1,4 +1,4 @@
-"""`pratique image`: assemble container images without a daemon, look at them, check them."""
+"""`pratique image`: container images assembled without a daemon, looked at, checked, and brought about."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pratique.cli.commands.image_transfer import copy, delete, list_, pull, push
 from pratique.cli.session import Session, session_options
 from pratique.errors import ExitCode, UsageError
 from pratique.model.finding import Result
@@ -20,7 +21,11 @@ _platform_option = click.option("--platform", help="Which one of several, as os/
 
 @click.group("image")
 def command() -> None:
-    """Assemble container images without a daemon; inspect and check them."""
+    """Assemble container images without a daemon; inspect and check them; push, pull and copy them."""
+
+
+for verb in (push, pull, copy, list_, delete):
+    command.add_command(verb)
 
 
 @command.command("build")
@@ -97,7 +102,7 @@ def build(
 
 
 @command.command("check")
-@click.argument("image", metavar="LAYOUT[@DIGEST]")
+@click.argument("image", metavar="LAYOUT[:NAME][@DIGEST]")
 @_platform_option
 @click.option("-v", "--verbose", is_flag=True, help="Show the rules that pass or do not apply, too.")
 @click.option("--attest", is_flag=True, help="Sign the result and journal it, as evidence for policy.")
@@ -143,7 +148,7 @@ def check(session: Session, *, image: str, platform: str | None, verbose: bool, 
 
 
 @command.command("inspect")
-@click.argument("image", metavar="LAYOUT[@DIGEST]")
+@click.argument("image", metavar="LAYOUT[:NAME][@DIGEST]")
 @_platform_option
 @session_options
 def inspect(session: Session, *, image: str, platform: str | None) -> None:
