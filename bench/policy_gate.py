@@ -58,6 +58,7 @@ FEW = {
     "sbom": ["components", "artifact", "locked"],
     "vulns": ["threshold", "exploited", "coverage", "database-age"],
     "vex": ["applied"],
+    "findings": [],
 }
 _RULE = re.compile(
     r"# METADATA\n(?:#.*\n)*?#   short_name: (?P<name>.*)\n(?:#.*\n)*"

@@ -82,6 +82,26 @@ def test_a_vex_statement_answers_only_for_what_it_is_about(name: str) -> None:
     assert ("vulns.exploited" in found) is (name in DOES_NOT)
 
 
+def test_a_finding_about_nothing_named_is_judged_as_others_are() -> None:
+    bare = {"severity": [{"method": "CVSS_V3", "score": "9.1"}]}
+    found = r.findings(r.decide({RESULTS: [bare]}))
+    (finding,) = found["vulns.threshold"]
+    assert finding.msg.startswith("(unnamed) in an unnamed component is at or above the threshold")
+    assert not fired(found, "vulns.coverage")
+
+
+@pytest.mark.parametrize("before", [{}, {"severity": [{"score": {}}]}, {"annotations": [7]}])
+def test_a_vex_statement_excuses_the_finding_it_names_and_not_its_neighbour(before: dict[str, Any]) -> None:
+    other = s.vulnerability("high") | {"id": "CVE-2026-9"}
+    found = r.findings(r.decide({RESULTS: [before, other, HIGH], "vex": clean(said({}))}))
+    assert [item.term[0] for item in found["vex.applied"]] == ["CVE-2026-1"]
+    assert {item.term[0] for item in found["vulns.threshold"]} == {"(unnamed)", "CVE-2026-9"}
+
+
+def fired(found: dict[str, list[Any]], code: str) -> bool:
+    return any(item.status in {Status.VIOLATION, Status.WARNING} for item in found.get(code, []))
+
+
 def test_a_vex_statement_of_a_stranger_is_set_aside() -> None:
     decision = r.decide({RESULTS: [HIGH], "vex": r.vex()}, signers={"vex": f"{s.DOMAIN}/builder/x"})
     assert "vulns.threshold" in r.findings(decision)

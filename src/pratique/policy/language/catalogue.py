@@ -90,7 +90,7 @@ def catalogue(outlines: Iterable[Outline], *, shipped: bool) -> dict[str, RuleIn
 
     Args:
         outlines: the modules.
-        shipped: whether each module must declare something, under codes of the short form
+        shipped: whether each module with such rules must declare something, under codes of the short form
             `<package's last part>.<short_name>`. Otherwise a code is `<package>.<short_name>`, as Conforma's.
 
     Raises:
@@ -105,7 +105,7 @@ def catalogue(outlines: Iterable[Outline], *, shipped: bool) -> dict[str, RuleIn
             for chain in blocks[item.file]
             if ENTRY.match(chain[0].rule) and "short_name" in chain[0].custom
         ]
-        if shipped and not infos:
+        if shipped and not infos and any(ENTRY.match(name) for _, name in item.heads):
             raise ConfigError(
                 f"{item.file}: no METADATA block with custom.short_name",
                 hint="annotate each rule as in docs/policy-language.md; its code appears in every decision",

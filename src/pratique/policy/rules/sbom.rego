@@ -23,16 +23,19 @@ deny contains finding if {
 	}
 }
 
-# Of two types Rego always takes the same for the greater: between the empty text and the empty list there are the other
-# texts and nothing else. To compare is several times faster than to ask for the type.
 lists_components(predicate) if {
 	predicate.bomFormat == "CycloneDX"
 	is_array(predicate.components)
-	count(predicate.components) > 0
-	every component in predicate.components {
-		component.name > ""
-		component.name < []
-	}
+	names := [component.name | some component in predicate.components]
+	count(names) == count(predicate.components)
+	all_texts(names)
+}
+
+# Of two types Rego always takes the same for the greater: between the empty text and the empty list there are the other
+# texts and nothing else. To compare the least and the greatest is many times faster than to ask each for its type.
+all_texts(values) if {
+	min(values) > ""
+	max(values) < []
 }
 
 # METADATA
@@ -75,17 +78,13 @@ deny contains finding if {
 	some item in input.evidence.sbom
 	some build in input.evidence.provenance
 	startswith(build.predicate.buildDefinition.buildType, "https://pratique.dev/buildtypes/")
-	locked_as_is := {entry.uri |
-		some entry in build.predicate.buildDefinition.resolvedDependencies
-		entry.annotations.kind == "dependency"
-		entry.uri > ""
-		entry.uri < []
-	} | {purl | purl := item.predicate.metadata.component.purl}
-	others := [component | some component in item.predicate.components; not component.purl in locked_as_is]
-	count(others) > 0
+	purls := [component.purl | some component in item.predicate.components]
+	others := {purl | some purl in purls} - locked_as_is(item.predicate, build.predicate)
 	expected := accounted(item.predicate, build.predicate)
-	some component in others
-	not bare(component.purl) in expected
+	strange := {purl | some purl in others; not bare(purl) in expected}
+	count(purls) < count(item.predicate.components) + count(strange)
+	some component in item.predicate.components
+	not accounted_for(component, strange)
 	not normal(component.name) == normal(project_name(build.predicate))
 	name := sprintf("%v", [object.get(component, "purl", object.get(component, "name", "(unnamed)"))])
 	finding := {
@@ -95,6 +94,17 @@ deny contains finding if {
 		"evidence": [item.digest, build.digest],
 	}
 }
+
+accounted_for(component, strange) if {
+	some purl in [component.purl]
+	not purl in strange
+}
+
+# Most are in the bill as they are in the lock, which is seen without taking either apart.
+locked_as_is(document, build) := {entry.uri |
+	some entry in build.buildDefinition.resolvedDependencies
+	entry.annotations.kind == "dependency"
+} | {purl | purl := document.metadata.component.purl}
 
 # METADATA
 # title: The bill of materials says who made it

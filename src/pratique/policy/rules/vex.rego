@@ -3,7 +3,7 @@ package pratique.vex
 
 import rego.v1
 
-import data.pratique.vulns
+import data.pratique.findings
 
 now := time.parse_rfc3339_ns(input.effective_time)
 
@@ -25,14 +25,13 @@ justifications := {
 #   solution: Nothing has to be done while the statement holds; look at it again when the component changes.
 #   controls: [SSDF:RV.2.1, SSDF:RV.2.2]
 warn contains finding if {
-	some fact in vulns.facts
-	some claim in [fact.answer]
-	claim.excuses
+	some position, claim in answers
+	fact := findings.facts[position]
 	finding := {
 		"code": "vex.applied",
 		"msg": sprintf(
 			"%s in %s (severity %s) counts as %s, says %s: %s",
-			[fact.id, fact.purl, fact.severity, claim.status, claim.signer, claim.reason],
+			[fact.id, fact.purl, findings.words[fact.stated], claim.status, claim.signer, claim.reason],
 		),
 		"term": [fact.id, fact.purl],
 		"evidence": [fact.evidence, claim.evidence],
@@ -49,7 +48,7 @@ warn contains finding if {
 #   solution: Correct the statement's vulnerability or product, or take it out of the document.
 #   controls: [SSDF:RV.2.1]
 warn contains finding if {
-	found := {id | some fact in vulns.facts; some id in fact.ids}
+	found := {id | some fact in findings.facts; some id in fact.ids}
 	some id, about in claims
 	not id in found
 	finding := {
@@ -82,16 +81,22 @@ warn contains finding if {
 	}
 }
 
-# The statement that holds for a vulnerability of a component, if it says that there is nothing to fear; else an object
-# that excuses nothing.
-answer(purl, ids) := found if {
-	about := [claim | some id in ids; some claim in claims[id]; covers(claim, purl)]
-	count(about) > 0
+# By the position of a vulnerability that was found: the statement that holds for it and says that there is nothing to fear.
+# Only those are looked at that a statement names, which is none where there are no statements.
+answers[position] := found if {
+	some position in {each | some id, _ in claims; some each in found_as[id]}
+	fact := findings.facts[position]
+	about := [claim | some id in fact.ids; some claim in claims[id]; covers(claim, fact.purl)]
 	good := sort([[claim.moment, claim] | some claim in about; claim.excuses])
 	count(good) > 0
 	found := good[count(good) - 1][1]
 	count([1 | some claim in about; not claim.excuses; claim.moment >= found.moment]) == 0
-} else := {"excuses": false}
+}
+
+found_as[id] contains fact.position if {
+	some fact in findings.facts
+	some id in fact.ids
+}
 
 covers(claim, purl) if purl in claim.parts
 

@@ -3,15 +3,12 @@ package pratique.vulns
 
 import rego.v1
 
+import data.pratique.findings
 import data.pratique.vex
 
 settings := data.rule_data.vulns
 
 coverage := "https://pratique.dev/coverage"
-
-ranks := {"critical": 4, "high": 3, "medium": 2, "low": 1}
-
-names := {4: "critical", 3: "high", 2: "medium", 1: "low"}
 
 day_ns := ((24 * 60) * 60) * 1000000000
 
@@ -28,10 +25,10 @@ now := time.parse_rfc3339_ns(input.effective_time)
 #   controls: [SSDF:PW.4.4, SSDF:RV.1.1, SSDF:RV.2.2]
 deny contains finding if {
 	some fact in open
-	fact.rank >= ranks[settings.threshold]
+	fact.rank >= threshold
 	finding := object.union(
 		about("vulns.threshold", fact, sprintf("at or above the threshold %s", [settings.threshold])),
-		{"severity": names[fact.rank]},
+		{"severity": findings.words[fact.rank]},
 	)
 }
 
@@ -46,7 +43,7 @@ deny contains finding if {
 #   controls: [SSDF:RV.1.1, SSDF:RV.2.1, SSDF:RV.2.2]
 deny contains finding if {
 	some fact in open
-	fact.exploited
+	fact.position in exploited
 	finding := about("vulns.exploited", fact, "known to be exploited")
 }
 
@@ -61,7 +58,7 @@ deny contains finding if {
 #   controls: [SSDF:RV.2.1]
 warn contains finding if {
 	some fact in open
-	fact.rank < ranks[settings.threshold]
+	fact.rank < threshold
 	finding := about("vulns.below-threshold", fact, sprintf("below the threshold %s", [settings.threshold]))
 }
 
@@ -76,8 +73,9 @@ warn contains finding if {
 #   controls: [SSDF:PW.4.4, SSDF:RV.2.2]
 deny contains finding if {
 	some fact in open
-	count(fact.fixed) > 0
-	finding := about("vulns.fixable", fact, sprintf("fixed in %s", [concat(" or ", fact.fixed)]))
+	versions := fixed(fact)
+	count(versions) > 0
+	finding := about("vulns.fixable", fact, sprintf("fixed in %s", [concat(" or ", versions)]))
 }
 
 # METADATA
@@ -91,8 +89,9 @@ deny contains finding if {
 #   controls: [SSDF:RV.1.1, SSDF:RV.2.1]
 deny contains finding if {
 	some fact in open
-	fact.epss >= settings.max_epss
-	finding := about("vulns.epss", fact, sprintf("likely to be exploited: EPSS %v, allowed below %v", [fact.epss, settings.max_epss]))
+	chance := chances[fact.position]
+	chance >= settings.max_epss
+	finding := about("vulns.epss", fact, sprintf("likely to be exploited: EPSS %v, allowed below %v", [chance, settings.max_epss]))
 }
 
 # METADATA
@@ -106,7 +105,7 @@ deny contains finding if {
 #   controls: [SSDF:RV.2.1]
 deny contains finding if {
 	some item in input.evidence.vulns
-	unknown := [sprintf("%s in %s", [fact.id, fact.purl]) | some fact in open; fact.evidence == item.digest; fact.epss < 0]
+	unknown := [sprintf("%s in %s", [fact.id, fact.purl]) | some fact in open; fact.evidence == item.digest; chances[fact.position] < 0]
 	finding := lacking("vulns.epss-unknown", "EPSS probability", item, unknown)
 }
 
@@ -121,9 +120,10 @@ deny contains finding if {
 #   controls: [SSDF:RV.1.1, SSDF:RV.2.2]
 deny contains finding if {
 	some fact in open
-	fact.published >= 0
-	allowed := settings.max_open_days[names[fact.rank]]
-	now - fact.published > allowed * day_ns
+	since := published[fact.position]
+	since >= 0
+	allowed := settings.max_open_days[findings.words[fact.rank]]
+	now - since > allowed * day_ns
 	finding := about("vulns.age", fact, sprintf("public for more than %d days", [allowed]))
 }
 
@@ -138,7 +138,7 @@ deny contains finding if {
 #   controls: [SSDF:RV.1.1]
 deny contains finding if {
 	some item in input.evidence.vulns
-	unknown := [sprintf("%s in %s", [fact.id, fact.purl]) | some fact in open; fact.evidence == item.digest; fact.published < 0]
+	unknown := [sprintf("%s in %s", [fact.id, fact.purl]) | some fact in open; fact.evidence == item.digest; published[fact.position] < 0]
 	finding := lacking("vulns.age-unknown", "date of publication", item, unknown)
 }
 
@@ -167,7 +167,7 @@ deny contains finding if {
 covered(item) if {
 	is_array(item.predicate.scanner.result)
 	item.predicate[coverage].unknown == []
-	count([fact | some fact in facts; fact.evidence == item.digest]) == count(item.predicate.scanner.result)
+	count([fact | some fact in findings.facts; fact.evidence == item.digest]) == count(item.predicate.scanner.result)
 }
 
 unknowns(predicate) := [sprintf("%v", [subject]) |
@@ -217,102 +217,53 @@ moment(text) := time.parse_rfc3339_ns(text) if {
 	regex.match(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`, text)
 }
 
-# What is known of each result, worked out once. Every member has a value for every shape a result can have.
-facts := [fact |
-	some item in input.evidence.vulns
-	some result in item.predicate.scanner.result
-	grades := {grade | is_array(result.severity); some rating in result.severity; grade := score_ranks[rating.score]}
-	notes := [note | some note in result.annotations; is_object(note)]
-	stated := max(grades | {0})
-	id := sprintf("%v", [object.get(result, "id", "(unnamed)")])
-	purl := first([sprintf("%v", [note.purl]) | some note in notes; note.purl])
-	ids := {id} | {alias | some note in notes; some alias in note.aliases}
-	fact := {
-		"evidence": item.digest,
-		"id": id,
-		"purl": purl,
-		"rank": gravity[stated],
-		"severity": words[stated],
-		"exploited": count([1 | some note in notes; since := note.knownExploitedSince; not since in {"", null}]) > 0,
-		"fixed": sort([sprintf("%v", [version]) | some note in notes; some version in note.fixedVersions]),
-		"epss": max({-1} | epss(id, notes)),
-		"published": least([published | some note in notes; published := moments[note.published]]),
-		"ids": ids,
-		"answer": vex.answer(purl, ids),
-	}
-]
-
 # What no statement answers for.
-open := [fact | some fact in facts; not fact.answer.excuses]
+open := findings.facts if count(vex.answers) == 0
+
+open := {position: fact | some position, fact in findings.facts; not vex.answers[position]} if count(vex.answers) > 0
+
+threshold := findings.ranks[settings.threshold]
+
+# What only some rules ask for, by the fact's position.
+exploited := {fact.position |
+	some fact in findings.facts
+	some note in fact.notes
+	since := note.knownExploitedSince
+	not since in {"", null}
+}
+
+chances := {fact.position: max({-1} | epss(fact.id, fact.notes)) | some fact in findings.facts}
+
+published := {fact.position: least([moment | some note in fact.notes; moment := moments[note.published]]) | some fact in findings.facts}
+
+fixed(fact) := sort([sprintf("%v", [version]) | some note in fact.notes; some version in note.fixedVersions])
 
 epss(id, notes) := {number | number := settings.epss[id]} | {number | some note in notes; number := note.epss; is_number(number)}
 
-first(list) := sorted[0] if { sorted := sort(list) } else := "an unnamed component"
-
 # Each different date once, as most of the time goes into seeing that it is one.
 moments := {text: found |
-	some item in input.evidence.vulns
-	some result in item.predicate.scanner.result
-	some note in result.annotations
+	some pair in findings.results
+	some note in pair[1].annotations
 	text := note.published
 	found := moment(text)
 }
 
 least(numbers) := min(numbers) if { count(numbers) > 0 } else := -1
 
-# By the gravest rank that any rating gives; where none can be read (0), as high.
-gravity := {0: 3, 1: 1, 2: 2, 3: 3, 4: 4}
-
-words := object.union(names, {0: "not stated"})
-
-# Each different score once.
-score_ranks := {score: found |
-	scores := {rating.score |
-		some item in input.evidence.vulns
-		some result in item.predicate.scanner.result
-		is_array(result.severity)
-		some rating in result.severity
-	}
-	some score in scores
-	found := rating_rank(score)
-}
-
-rating_rank(score) := ranks[lower(score)] if is_string(score)
-
-rating_rank(score) := band(to_number(score)) if {
-	is_string(score)
-	regex.match(`^\d{1,2}(\.\d+)?$`, score)
-}
-
-rating_rank(score) := band(score) if is_number(score)
-
-band(score) := 4 if score >= 9
-
-band(score) := 3 if {
-	score >= 7
-	score < 9
-}
-
-band(score) := 2 if {
-	score >= 4
-	score < 7
-}
-
-band(score) := 1 if score < 4
-
 about(code, fact, what) := {
 	"code": code,
-	"msg": sprintf("%s in %s is %s (severity %s)", [fact.id, fact.purl, what, fact.severity]),
+	"msg": sprintf("%s in %s is %s (severity %s)", [fact.id, fact.purl, what, findings.words[fact.stated]]),
 	"term": [fact.id, fact.purl],
 	"solution": fix(fact),
 	"evidence": [fact.evidence],
 }
 
-fix(fact) := "" if count(fact.fixed) == 0
+fix(fact) := "" if count(fixed(fact)) == 0
 
 fix(fact) := text if {
-	count(fact.fixed) > 0
-	text := sprintf("Upgrade %s to %s, then build and scan again: pratique ship", [fact.purl, concat(" or ", fact.fixed)])
+	versions := fixed(fact)
+	count(versions) > 0
+	text := sprintf("Upgrade %s to %s, then build and scan again: pratique ship", [fact.purl, concat(" or ", versions)])
 }
 
 lacking(code, what, item, unknown) := finding if {
