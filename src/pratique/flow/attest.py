@@ -26,6 +26,7 @@ from pratique.model.predicate import (
     VSA,
     WAIVER,
 )
+from pratique.trust.revocation import refuse_revoked
 from pratique.trust.signers.sigstore import Keyless
 from pratique.trust.signers.uri import parse_key_uri
 from pratique.trust.statement import Statement
@@ -125,13 +126,14 @@ class Examined(msgspec.Struct, frozen=True):
 
 
 def examine(workspace: Workspace, data: bytes, *, what: str) -> Examined:
-    """Verify a bundle against the trust root and the people enrolled.
+    """Verify a bundle against the trust root, the people enrolled, and what was revoked.
 
     Raises:
-        EvidenceInvalidError: it does not verify; the message names it, as `what`, and the step.
+        EvidenceInvalidError: it does not verify, or rests on what was revoked; the message names it.
     """
     keys = workspace.community.keys
     try:
+        refuse_revoked(data, workspace.root, workspace.revocations)
         verified = verify_bundle(data, workspace.root, keys=keys)
     except EvidenceInvalidError as error:
         raise type(error)(f"{what}: {error.message}", hint=error.hint) from error

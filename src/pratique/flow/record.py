@@ -57,7 +57,7 @@ def record(workspace: Workspace, judged: Judged, *, name: str, root_name: str) -
             item.established, subject, signature=item.position, root_name=root_name, root=judged.root
         )
         for item in judged.evidence
-        if item.about and _counts(judged.policy, item, judged, now)
+        if item.about and not item.revoked and _counts(judged.policy, item, judged, now)
     ]
     there = _there(workspace, subject)
     new = [statement for statement in statements if read_source(statement) not in there]

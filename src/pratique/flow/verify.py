@@ -7,7 +7,7 @@ import json
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -22,7 +22,7 @@ from pratique.errors import (
     UsageError,
 )
 from pratique.model.digest import Digest, parse_digest, sha256_bytes
-from pratique.trust.acceptance import Acceptance, Artifact, Outcome, Role, evaluate, is_about
+from pratique.trust.acceptance import Acceptance, Artifact, Aside, Outcome, Role, evaluate, is_about
 from pratique.trust.acceptance_file import MAX_POLICY_BYTES, parse_acceptance, predicate_type
 from pratique.trust.authority.folder import ROOT_FILE
 from pratique.trust.authority.init import load_root
@@ -35,6 +35,7 @@ from pratique.trust.keyring import KeyRing, make_keyring
 from pratique.trust.keys import MAX_KEY_BYTES
 from pratique.trust.pattern import IdentityPattern, parse_pattern
 from pratique.trust.publickey import PublicKey, as_public_key
+from pratique.trust.revocation import RevokedError, refuse_revoked_entity
 from pratique.trust.verify import verify_entity
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from pratique.flow.workspace import Workspace
     from pratique.trust.established import Established
+    from pratique.trust.revocation import Revocation
     from pratique.trust.root import TrustedRoot
 
 COMMAND_LINE: Final = "named on the command line"
@@ -88,12 +91,34 @@ class Held(msgspec.Struct, frozen=True):
         position: which of the file's signatures it is, from 0.
         established: what it establishes.
         about: whether it is about the artifact.
+        revoked: what it rests on that was revoked, in words; empty where nothing is known to be.
     """
 
     file: str
     position: int
     established: Established
     about: bool
+    revoked: str = ""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """A journal that was asked what no longer counts: where, what it said, and how many entries it had."""
+
+    home: Path
+    revocations: tuple[Revocation, ...]
+    log_size: int
+
+    def __str__(self) -> str:
+        return f"asked the journal in {self.home}: {len(self.revocations)} in {self.log_size} entries"
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """That as JSON has it."""
+        return {
+            "journal": str(self.home),
+            "revocations": len(self.revocations),
+            "logSize": self.log_size,
+        }
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -124,9 +149,23 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 def judge(
-    artifact: Artifact, files: Sequence[Path], root: TrustedRoot, given: Given, *, now: datetime
+    artifact: Artifact,
+    files: Sequence[Path],
+    root: TrustedRoot,
+    given: Given,
+    *,
+    revocations: Sequence[Revocation] = (),
+    now: datetime,
 ) -> Judged:
     """Verify every signature in the files, then ask the policy (I/O: reads the files).
+
+    Args:
+        artifact: what is verified.
+        files: of evidence.
+        root: what to believe.
+        given: whom the caller trusts.
+        revocations: what a journal says no longer counts, beside what the policy says.
+        now: the time.
 
     Raises:
         EvidenceInvalidError: one does not hold; the message names its file and the step. One bad signature
@@ -145,13 +184,26 @@ def judge(
             for position, entity in enumerate(read_evidence(data)):
                 try:
                     item = verify_entity(entity, root, keys=keys)
-                    found.append(Held(str(file), position, item, is_about(item, artifact)))
+                    revoked = _revoked(item, root, revocations)
+                    found.append(Held(str(file), position, item, is_about(item, artifact), revoked))
                 except CouldNotCheckError as error:
                     unknown.append(Unknown(str(file), error.message, error.hint))
         except EvidenceInvalidError as error:
             raise type(error)(f"{file}: {error.message}", hint=error.hint) from error
-    outcome = None if policy is None else evaluate(policy, [one.established for one in found], artifact, now)
+    outcome = None
+    if policy is not None:
+        outcome = evaluate(policy, [one.established for one in found if not one.revoked], artifact, now)
+        aside = (Aside(str(one.established.signer), one.revoked) for one in found if one.revoked)
+        outcome = Outcome(outcome.roles, (*outcome.aside, *aside))
     return Judged(artifact, tuple(found), contents, tuple(unknown), policy, outcome, root)
+
+
+def _revoked(item: Established, root: TrustedRoot, revocations: Sequence[Revocation]) -> str:
+    try:
+        refuse_revoked_entity(item, root, revocations)
+    except RevokedError as error:
+        return error.message
+    return ""
 
 
 def _policy(given: Given) -> tuple[Acceptance | None, KeyRing]:
@@ -186,6 +238,15 @@ def _policy(given: Given) -> tuple[Acceptance | None, KeyRing]:
     )
     role = Role(COMMAND_LINE, tuple(signers), may_sign, max_age_days=given.max_age_days)
     return Acceptance((role,)), ring
+
+
+def ask_journal(workspace: Workspace) -> Asked:
+    """Ask a journal what no longer counts.
+
+    Raises:
+        EvidenceInvalidError: a revocation is missing, damaged, or does not verify.
+    """
+    return Asked(workspace.home, workspace.revocations, workspace.journal.head().size)
 
 
 def find_root(home: Path, given: str | None) -> TrustedRoot:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pratique.cli.main import main
 from pratique.errors import MalformedError, UsageError
 from pratique.flow.evidence import gather
 from pratique.flow.revoke import Revoked, revoke
@@ -224,3 +226,31 @@ def test_statements_that_say_something_else_are_refused() -> None:
     ):
         with pytest.raises(MalformedError):
             parse_revocation(Statement(statement.subjects, statement.predicate_type, changed))
+
+
+def test_verify_asks_the_journal(state: State, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of one's own bundle, and of evidence given by --bundle; what was asked is in the result."""
+    evidence = state.provenance()
+    bundle = state.folder / "bundle.json"
+    bundle.write_bytes(state.workspace.blobs.get(evidence))
+    home = ("--home", str(state.folder / "home"), "-C", str(state.folder), "--json")
+    by = ("--certificate-identity", "spiffe://pratique.local/builder")
+    given = ("--bundle", str(bundle), *by, "--certificate-oidc-issuer", "https://pratique.local/pratique")
+
+    def ask(*words: str) -> tuple[int, dict[str, Any]]:
+        code = main(["verify", *words, *home])
+        return code, json.loads(capsys.readouterr().out)
+
+    code, body = ask(str(bundle))
+    assert (code, body["revocationSources"][0]["revocations"]) == (0, 0)
+    code, body = ask(str(ARTIFACT), *given)
+    asked = {"journal": str(state.folder / "home"), "revocations": 0, "logSize": 1}
+    assert (code, body["revocationSources"]) == (0, [asked, {"policy": True, "revocations": 0}])
+    revoke(
+        state.workspace, f"evidence:{evidence}", since=None, reason="made by mistake", reopen=state.reopened
+    )
+    code, body = ask(str(bundle))
+    assert (code, "made by mistake" in body["error"]["message"]) == (4, True)
+    code, body = ask(str(ARTIFACT), *given)
+    assert (code, body["revocationSources"][0]["revocations"]) == (1, 1)
+    assert "made by mistake" in body["setAside"][0]["reason"]

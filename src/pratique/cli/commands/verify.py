@@ -69,14 +69,16 @@ def command(
         return _own(session, target)
     if not bundles:
         raise UsageError("which evidence?", hint=f"pratique verify {target} --bundle FILE")
-    from pratique.flow.verify import Given, find_root, find_target, judge  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.verify import Given, ask_journal, find_root, find_target, judge  # noqa: PLC0415 - slow
 
     if record:
         _check_named(session, root)
     given = Given(policy, identity, issuer, keys, predicate_type, max_age)
     artifact = find_target(target, Path(target))
     trusted = find_root(session.home, root)
-    judged = judge(artifact, bundles, trusted, given, now=system_clock())
+    asked = ask_journal(session.workspace()) if (session.home / "journal").is_dir() else None
+    revocations = asked.revocations if asked else ()
+    judged = judge(artifact, bundles, trusted, given, revocations=revocations, now=system_clock())
     accepted = judged.accepted
     brought = _record(session, judged, target, root) if record and accepted else []
 
@@ -84,12 +86,17 @@ def command(
         click.echo(f"{verdict('ACCEPTED', 'green') if accepted else verdict('REFUSED', 'red')} {target}")
         for line in _lines(judged):
             click.echo(line)
+        click.echo(f"  revoked    {asked or f'no journal in {session.home}: only the policy was asked'}")
         for one in brought:
             state = "there as" if one.already else "journalled"
             click.echo(f"  {state}  {one.evidence}: {short_name(one.predicate_type)} by {one.signer}")
 
     recorded = [{"evidence": str(one.evidence), "already": one.already} for one in brought]
-    session.emit({"target": target, "accepted": accepted, **_plain(judged), "recorded": recorded}, human)
+    listed = [{"policy": True, "revocations": len(judged.policy.revoked)}] if judged.policy else []
+    sources = {"revocationSources": [*([asked.plain] if asked else []), *listed]}
+    session.emit(
+        {"target": target, "accepted": accepted, **_plain(judged), **sources, "recorded": recorded}, human
+    )
     if accepted:
         return ExitCode.PASSED
     return ExitCode.UNKNOWN if judged.unknown else ExitCode.REFUSED
@@ -116,6 +123,7 @@ def _record(session: Session, judged: Judged, target: str, root: str | None) -> 
 
 def _own(session: Session, evidence: str) -> int:
     from pratique.flow.attest import examine  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.verify import ask_journal  # noqa: PLC0415 - likewise
 
     file = Path(evidence)
     if not file.is_file() and not evidence.startswith("sha256:"):
@@ -128,6 +136,7 @@ def _own(session: Session, evidence: str) -> int:
     data = workspace.journal.get(digest) if digest else read_bounded(file, _MAX_BYTES)
     examined = examine(workspace, data, what=str(digest or file))
     verified = examined.verified
+    asked = ask_journal(workspace)
     signer = workspace.community.name_of(verified.signer)
     subjects = [{"name": item.name, "digest": item.digest} for item in verified.statement.subjects]
     body = {
@@ -139,6 +148,7 @@ def _own(session: Session, evidence: str) -> int:
         "signedAt": format_time(verified.signed_at),
         "logIndex": verified.log_index,
         "journalled": examined.journalled,
+        "revocationSources": [asked.plain],
         "predicate": verified.statement.predicate,
     }
 
@@ -149,6 +159,7 @@ def _own(session: Session, evidence: str) -> int:
             click.echo(f"about      {subject.name}  sha256:{subject.digest.get('sha256', '?')}")
         click.echo(f"signed by  {signer or verified.signer}")
         click.echo(f"at         {format_time(verified.signed_at)}, log entry {verified.log_index}")
+        click.echo(f"revoked    {asked}")
 
     session.emit(body, human)
     return ExitCode.PASSED
