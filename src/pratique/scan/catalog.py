@@ -18,17 +18,20 @@ from packaging.version import InvalidVersion, Version
 
 from pratique.errors import CouldNotCheckError, MalformedError
 from pratique.model.purl import python_purl
+from pratique.scan import members
 from pratique.scan.bill import merged
 from pratique.scan.catalogers.golang import Executables
 from pratique.scan.catalogers.records import read_records
-from pratique.scan.catalogers.table import RECOGNISED
+from pratique.scan.catalogers.table import RECOGNISED, limit_of
 from pratique.scan.component import Catalog, Component, Uninspected
-from pratique.scan.members import read_members
+from pratique.scan.members import INSIDE, read_members
 from pratique.scan.requirements import resolve_requirements
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+    from pratique.scan.members import Members
 
 _METADATA = re.compile(
     r"(?:.*/)?(?:[^/]+\.dist-info/METADATA|[^/]+\.egg-info/PKG-INFO|[^/]+\.egg-info|EGG-INFO/PKG-INFO)\Z"
@@ -37,7 +40,7 @@ _SDIST_METADATA = re.compile(r"[^/]+/PKG-INFO\Z")
 _RECORD = re.compile(r"(?:.*/)?[^/]+\.dist-info/RECORD\Z")
 _DIST_INFO = re.compile(r"(?:.*/)?([^/]+)-([^/-]+)\.dist-info/METADATA\Z")
 _MAX_LICENCE_NAME = 80
-_CODE_ARCHIVES = (".whl", ".egg", ".pyz", ".jar")
+NO_POM = "a jar without Maven's record of what it was made from"
 
 
 def catalog(
@@ -62,17 +65,35 @@ def catalog(
             f"{path}: which packages are installed shows from the folder above",
             hint=f"scan {path.absolute().parent}",
         )
-    held = read_members(path, _is_wanted, Executables())
+    return catalog_members(
+        read_members(path, wanted, Executables()), str(path), hashes=hashes, environment=environment
+    )
+
+
+def catalog_members(
+    held: Members,
+    what: str,
+    *,
+    hashes: Mapping[str, tuple[str, ...]] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Catalog:
+    """Catalogue what was read of an artifact; see `catalog`.
+
+    Raises:
+        CouldNotCheckError: nothing was recognised, so that nothing can be said about what is inside.
+        MalformedError: metadata that contradicts itself.
+    """
     installed = [
-        _component(path, name, data, held.contents, hashes or {})
+        _component(what, name, data, held.contents, hashes or {})
         for name, data in sorted(held.contents.items())
         if _METADATA.match(name) or _SDIST_METADATA.match(name)
     ]
     found, unread = read_records(held)
-    unread += [Uninspected(name) for name in held.names if name.lower().endswith(_CODE_ARCHIVES)]
+    unread += [Uninspected(name, reason) for name, reason in held.unopened.items()]
+    unread += [Uninspected(name, NO_POM) for name in _nameless_jars(held)]
     if not installed and not found:
         raise CouldNotCheckError(
-            f"{path}: no component was recognised among {len(held.names)} files, so its contents are unknown"
+            f"{what}: no component was recognised among {len(held.names)} files, so its contents are unknown"
             + "".join(f"; {item.path}: {item.reason}" for item in unread[:3]),
             hint="packages are recognised by their records (docs/scan.md): scan the built artifact",
         )
@@ -83,14 +104,23 @@ def catalog(
     )
 
 
-def _is_wanted(name: str) -> bool:
-    return bool(
-        _METADATA.match(name) or _RECORD.match(name) or _SDIST_METADATA.match(name) or RECOGNISED.match(name)
-    )
+def wanted(name: str, /) -> int:
+    """Say how many bytes of a member are read: 0 of what is no package record."""
+    if _METADATA.match(name) or _RECORD.match(name) or _SDIST_METADATA.match(name):
+        return members.MAX_FILE_BYTES
+    return limit_of(name) if RECOGNISED.match(name) else 0
+
+
+def _nameless_jars(held: Members) -> list[str]:
+    """Give the jars with classes that do not say what they were made from."""
+    mark = f"{INSIDE}META-INF/maven/"
+    speaking = {name.rpartition(mark)[0] for name in held.contents if name.endswith("/pom.properties")}
+    full = {name.rpartition(INSIDE)[0] for name in held.names if INSIDE in name and name.endswith(".class")}
+    return sorted(jar for jar in full - speaking if jar.lower().endswith(".jar"))
 
 
 def _component(
-    path: Path,
+    what: str,
     name: str,
     data: bytes,
     contents: Mapping[str, bytes],
@@ -100,11 +130,11 @@ def _component(
     try:
         metadata, _ = parse_email(data)
     except ValueError as error:
-        raise MalformedError(f"{path}: {name}: not package metadata: {error}") from error
+        raise MalformedError(f"{what}: {name}: not package metadata: {error}") from error
     project, version = metadata.get("name", ""), metadata.get("version", "")
     if not project or not version:
-        raise MalformedError(f"{path}: {name}: package metadata without a name and version")
-    _check_folder(path, name, project, version)
+        raise MalformedError(f"{what}: {name}: package metadata without a name and version")
+    _check_folder(what, name, project, version)
     purl = python_purl(project, version)
     record = name.removesuffix("METADATA") + "RECORD"
     evidence = [file for file in (name, record) if file in contents]
@@ -122,14 +152,14 @@ def _component(
     return component, tuple(metadata.get("requires_dist", ()))
 
 
-def _check_folder(path: Path, name: str, project: str, version: str) -> None:
+def _check_folder(what: str, name: str, project: str, version: str) -> None:
     """Refuse metadata that contradicts its folder's name: tools that trust either would differ."""
     found = _DIST_INFO.match(name)
     if found and (
         canonicalize_name(found.group(1)) != canonicalize_name(project)
         or _comparable(found.group(2)) != _comparable(version)
     ):
-        raise MalformedError(f"{path}: {name} says it is {project} {version}")
+        raise MalformedError(f"{what}: {name} says it is {project} {version}")
 
 
 def _comparable(version: str) -> str | Version:

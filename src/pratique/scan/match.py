@@ -204,14 +204,17 @@ def _match_one(
         return [], [f"the package URL does not say of which release of {ecosystem} it is"]
     if not any(release in database.info.ecosystems for release in releases):
         return [], [f"the database holds no advisories for {releases[0]}"]
-    # Distributions publish their advisories under the source package's name and version.
-    name = component.source or package_name(purl)
+    # Debian's and Alpine's advisories go by the source package's name and version, RPM's by the binary's.
+    of_source = purl.type != "rpm"
+    name = (of_source and component.source) or package_name(purl)
     entries = [
         entry for release in releases for entry in database.lookup(release, package_key(ecosystem, name))
     ]
     if not entries:
         return [], []
-    version = component.source_version or purl.version
+    version = (of_source and component.source_version) or purl.version
+    if purl.type == "rpm" and purl.qualifiers.get("epoch"):
+        version = f"{purl.qualifiers['epoch']}:{version}"
     # A local build of a release (2.1+cu118) is taken to have the flaws of that release as well.
     forms = {version, without_local(version)} if ecosystem == "PyPI" and "+" in version else {version}
     try:

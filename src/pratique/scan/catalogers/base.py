@@ -13,6 +13,7 @@ from packaging.licenses import InvalidLicenseExpression, canonicalize_license_ex
 
 from pratique.errors import MalformedError
 from pratique.model.strict_json import parse_json_object
+from pratique.model.strict_yaml import parse_yaml
 from pratique.scan.component import Component
 from pratique.scan.purl import build_purl
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 _MAX_LICENCE = 80
 _MAX_KEY_PARTS = 200
+_LINE = re.compile(r"([A-Z_]+)=(.*)\Z")
+_OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
+_MAX_YAML = 16 * 1024 * 1024
 _NO_KEY = re.compile(r"[^A-Za-z0-9_.\"'-]")
 
 
@@ -92,6 +96,20 @@ class File(msgspec.Struct, frozen=True):
             return tomllib.loads(text)
         except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
             raise UnreadableError(f"not TOML: {str(error)[:200]}") from error
+
+    def yaml(self) -> dict[str, Any]:
+        """Give it as a YAML mapping without anchors and tags.
+
+        Raises:
+            UnreadableError: it is not.
+        """
+        try:
+            found = parse_yaml(self.data, what=self.name, max_bytes=_MAX_YAML)
+        except MalformedError as error:
+            raise UnreadableError(error.message) from error
+        if not isinstance(found, dict):
+            raise UnreadableError("not a YAML mapping")
+        return found
 
     def component(self, kind: str, name: object, version: object, **members: Any) -> Component:
         """Make a component that was found in this file; purl parts may be among the members.
@@ -184,3 +202,15 @@ def connected(
         )
         for component, names in found
     ]
+
+
+def distribution(file: File, root: str, otherwise: str) -> tuple[str, str]:
+    """Give the distribution's id, and `<id>-<release>` where it states one (os-release(5))."""
+    for place in _OS_RELEASE:
+        if data := file.contents.get(root + place):
+            lines = data.decode("utf-8", "replace").splitlines()
+            values = {match[1]: match[2].strip("\"'") for line in lines if (match := _LINE.match(line))}
+            name, release = values.get("ID", otherwise), values.get("VERSION_ID", "")
+            name = "redhat" if name == "rhel" else name  # as package URLs have it
+            return name, f"{name}-{release}" if release else ""
+    return otherwise, ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pratique.scan.catalogers.base import File, UnreadableError, connected, licence
+from pratique.scan.catalogers.base import File, UnreadableError, connected, distribution, licence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     from pratique.scan.component import Component
 
 _SOURCE = re.compile(r"(\S+)(?:\s+\(([^)]+)\))?\Z")
-_LINE = re.compile(r"([A-Z_]+)=(.*)\Z")
 _RELATION = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9.+-]*)")
-OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
 
 
 def read_dpkg(file: File) -> list[Component]:
@@ -25,7 +23,7 @@ def read_dpkg(file: File) -> list[Component]:
         UnreadableError: a paragraph without package, version or architecture.
     """
     root = re.sub(r"var/lib/dpkg/(?:status|status\.d/[^/]+)\Z", "", file.name)
-    distribution, release = _distribution(file, root, "debian")
+    vendor, release = distribution(file, root, "debian")
     found: list[tuple[Component, list[str]]] = []
     targets: dict[str, list[str]] = {}
     for fields in _paragraphs(file.text()):
@@ -36,7 +34,7 @@ def read_dpkg(file: File) -> list[Component]:
             "deb",
             fields.get("package"),
             fields.get("version"),
-            namespace=distribution,
+            namespace=vendor,
             qualifiers={"arch": fields.get("architecture", ""), "distro": release},
             source=source[1] if source else fields.get("package", ""),
             source_version=(source[2] or "") if source else "",
@@ -59,7 +57,7 @@ def read_apk(file: File) -> list[Component]:
         UnreadableError: a paragraph without name and version.
     """
     root = re.sub(r"(?:usr/)?lib/apk/db/installed\Z", "", file.name)
-    distribution, release = _distribution(file, root, "alpine")
+    vendor, release = distribution(file, root, "alpine")
     found: list[tuple[Component, list[str]]] = []
     targets: dict[str, list[str]] = {}
     for paragraph in re.split(r"\n\n+", file.text().strip()):
@@ -72,7 +70,7 @@ def read_apk(file: File) -> list[Component]:
             "apk",
             fields.get("P"),
             fields.get("V"),
-            namespace=distribution,
+            namespace=vendor,
             qualifiers={"arch": fields.get("A", ""), "distro": release},
             source=fields.get("o", ""),
             **licence(fields.get("L")),
@@ -81,17 +79,6 @@ def read_apk(file: File) -> list[Component]:
         for name in (component.name, *(re.split(r"[<>=~]", item)[0] for item in fields.get("p", "").split())):
             targets.setdefault(name, []).append(component.purl)
     return connected(found, targets)
-
-
-def _distribution(file: File, root: str, otherwise: str) -> tuple[str, str]:
-    """Give the distribution's id, and `<id>-<release>` where it states one (os-release(5))."""
-    for place in OS_RELEASE:
-        if data := file.contents.get(root + place):
-            lines = data.decode("utf-8", "replace").splitlines()
-            values = {match[1]: match[2].strip("\"'") for line in lines if (match := _LINE.match(line))}
-            name, release = values.get("ID", otherwise), values.get("VERSION_ID", "")
-            return name, f"{name}-{release}" if release else ""
-    return otherwise, ""
 
 
 def _paragraphs(text: str) -> Iterator[dict[str, str]]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from pratique.scan.catalogers.base import File, UnreadableError
 from pratique.scan.catalogers.golang import read_build_info
 from pratique.scan.catalogers.npm import read_tree
+from pratique.scan.catalogers.rpm import OLD, OLD_REASON
 from pratique.scan.catalogers.table import INSTALLED_NPM, TABLE
 from pratique.scan.component import Uninspected
+from pratique.scan.members import INSIDE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 def read_records(held: Members) -> tuple[list[Component], list[Uninspected]]:
     """Read every record of the artifact.
 
-    A lock file inside an installed package is that package's data: nobody installed what it lists.
+    A lock file inside an installed package or an inner archive is that one's data: nobody installed what it
+    lists.
     """
     found: list[Component] = []
     unread: list[Uninspected] = []
@@ -39,6 +42,7 @@ def read_records(held: Members) -> tuple[list[Component], list[Uninspected]]:
                 read(cataloger.read, name, data)
     for name, data in held.records.items():
         read(read_build_info, name, data)
+    unread += [Uninspected(name, OLD_REASON) for name in held.names if OLD.match(name)]
     tree, problems = read_tree(
         File(name, data, held.contents) for name, data in held.contents.items() if INSTALLED_NPM.match(name)
     )
@@ -55,7 +59,8 @@ def _installed_roots(names: Iterable[str]) -> frozenset[str]:
 
 
 def _within(name: str, roots: frozenset[str]) -> bool:
-    if "/node_modules/" in f"/{name}" or "/" in roots:  # "/": the artifact itself is such a folder
+    # "/": the artifact itself is such a folder
+    if "/node_modules/" in f"/{name}" or "/" in roots or INSIDE in name:
         return True
     parts = name.split("/")
     return any("/".join(parts[:depth]) + "/" in roots for depth in range(1, len(parts)))

@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pratique.scan.catalogers import cargo, golang, linux, npm, python_locks, requirements_txt, yarn
+from pratique.scan.catalogers import (
+    cargo,
+    golang,
+    java,
+    linux,
+    npm,
+    pnpm,
+    python_locks,
+    requirements_txt,
+    rpm,
+    yarn,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +34,7 @@ class Cataloger(msgspec.Struct, frozen=True, kw_only=True):
         id: its name in reports.
         pattern: regular expression that the whole path of a file of this kind matches.
         read: gives the components a file lists, or raises `UnreadableError`.
+        max_bytes: how large a file of this kind may be.
         is_lock: it says what would be installed, and so means nothing inside an installed package.
     """
 
@@ -30,6 +42,7 @@ class Cataloger(msgspec.Struct, frozen=True, kw_only=True):
     pattern: str
     read: Callable[[File], list[Component]]
     is_lock: bool = True
+    max_bytes: int = 16 * 1024 * 1024
 
     def recognises(self, name: str) -> bool:
         """Tell whether a path is of this kind."""
@@ -53,7 +66,7 @@ TABLE: Final[tuple[Cataloger, ...]] = (
         read=npm.read_package_lock,
     ),
     Cataloger(id="yarn-lock", pattern=r"(?:.*/)?yarn\.lock", read=yarn.read_yarn_lock),
-    Cataloger(id="pnpm-lock", pattern=r"(?:.*/)?pnpm-lock\.yaml", read=yarn.refuse_yaml),
+    Cataloger(id="pnpm-lock", pattern=r"(?:.*/)?pnpm-lock\.yaml", read=pnpm.read_pnpm_lock),
     Cataloger(id="cargo-lock", pattern=r"(?:.*/)?Cargo\.lock", read=cargo.read_cargo_lock),
     Cataloger(id="go-mod", pattern=r"(?:.*/)?go\.mod", read=golang.read_go_mod),
     Cataloger(
@@ -68,11 +81,32 @@ TABLE: Final[tuple[Cataloger, ...]] = (
         read=linux.read_apk,
         is_lock=False,
     ),
+    Cataloger(
+        id="rpm",
+        pattern=rf"(?:.*/)?{rpm.PLACES}rpmdb\.sqlite",
+        read=rpm.read_rpm_database,
+        is_lock=False,
+        max_bytes=256 * 1024 * 1024,
+    ),
+    Cataloger(id="gradle-lock", pattern=r"(?:.*/)?gradle\.lockfile", read=java.read_gradle_lock),
+    Cataloger(id="maven-lock", pattern=r"(?:.*/)?lockfile\.json", read=java.read_maven_lock),
+    Cataloger(
+        id="jar",
+        pattern=r"(?:.*/)?META-INF/maven/[^/]+/[^/]+/pom\.properties",
+        read=java.read_pom_properties,
+        is_lock=False,
+    ),
 )
+MAX_BYTES: Final = 16 * 1024 * 1024
 INSTALLED_NPM: Final = re.compile(r"(?:.*/)?node_modules/(?:@[^/]+/)?[^/@.][^/]*/package\.json\Z")
 """The `package.json` of an installed package itself, not one of its own test fixtures deeper down."""
-CONTEXT: Final = re.compile(r"(?:.*/)?(?:etc|usr/lib)/os-release\Z")
+CONTEXT: Final = re.compile(rf"(?:.*/)?(?:(?:etc|usr/lib)/os-release|{rpm.PLACES}rpmdb\.sqlite-wal)\Z")
 RECOGNISED: Final = re.compile(
     "|".join(f"(?:{cataloger.pattern})\\Z" for cataloger in TABLE)
     + f"|{INSTALLED_NPM.pattern}|{CONTEXT.pattern}"
 )
+
+
+def limit_of(name: str) -> int:
+    """Give how many bytes a recognised file may have."""
+    return max((cataloger.max_bytes for cataloger in TABLE if cataloger.recognises(name)), default=MAX_BYTES)

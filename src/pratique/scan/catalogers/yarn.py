@@ -1,11 +1,12 @@
-"""yarn.lock of Yarn 1, a format of its own; Yarn 2 and later, and pnpm, write YAML, which is not read."""
+"""yarn.lock of Yarn 1, a format of its own; `yarn_berry` reads what later ones write."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from pratique.scan.catalogers.base import File, UnreadableError, connected, integrity_digests
+from pratique.scan.catalogers.yarn_berry import read_yarn_berry_lock
 
 if TYPE_CHECKING:
     from pratique.scan.component import Component
@@ -25,7 +26,7 @@ def read_yarn_lock(file: File) -> list[Component]:
     """
     text = file.text()
     if _HEADER not in text[:500]:
-        raise UnreadableError("a yarn.lock of Yarn 2 or later is YAML, which is not read")
+        return read_yarn_berry_lock(file)
     found: list[tuple[Component, list[str]]] = []
     targets: dict[str, list[str]] = {}
     for block in re.split(r"\n{2,}", text.replace("\r\n", "\n")):
@@ -52,12 +53,3 @@ def read_yarn_lock(file: File) -> list[Component]:
         for specifier in specifiers:
             targets.setdefault(specifier[1], []).append(component.purl)
     return connected(found, targets)
-
-
-def refuse_yaml(file: File) -> NoReturn:
-    """Say that a lock file is there that is not read.
-
-    Raises:
-        UnreadableError: always.
-    """
-    raise UnreadableError(f"{file.name.rpartition('/')[2]} is YAML, which is not read")
