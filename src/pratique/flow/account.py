@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pratique import __version__
-from pratique.errors import EvidenceInvalidError, UsageError
+from pratique.errors import CouldNotCheckError, EvidenceInvalidError, PratiqueError, UsageError
 from pratique.flow.evidence import for_policy, gather
 from pratique.model import predicate
 from pratique.model.digest import parse_digest_set, sha256_bytes
@@ -15,6 +15,7 @@ from pratique.policy.decision import parse_decision
 from pratique.policy.evidence import evidence_document, parse_input
 from pratique.policy.gate import differences, replay
 from pratique.policy.vsa import DECISION_EXTENSION
+from pratique.policy.waivers.waiver import ENGINE_ERROR
 from pratique.report.assemble import build_chain, fact_of, with_imported
 from pratique.report.audit.export import Exported, write_package
 from pratique.report.audit.signers import may_claim
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pratique.flow.artifact import Artifact
     from pratique.flow.workspace import Workspace
     from pratique.model.digest import Digest
+    from pratique.policy.decision import Decision
     from pratique.policy.engine.port import Engine
     from pratique.trust.verify import Verified
 
@@ -136,10 +138,12 @@ class Audited(msgspec.Struct, frozen=True):
 def verify_audit(path: Path, fingerprint: Digest, engine: Engine) -> Audited:
     """Verify an audit package from the file and the root's fingerprint alone, and make its decisions again.
 
-    The engine is the auditor's: a decision has to come out the same whatever evaluated it first.
+    The engine is the auditor's: a decision has to come out the same whatever evaluated it first. Where it
+    does not, and another engine made it, either may be why, and the decision is unknown.
 
     Raises:
         EvidenceInvalidError: it proves nothing; the message names the step and the member.
+        CouldNotCheckError: the engine gives no answer, or disagrees on a decision that another made.
     """
     try:
         result = verify_package(path, fingerprint)
@@ -154,10 +158,30 @@ def verify_audit(path: Path, fingerprint: Digest, engine: Engine) -> Audited:
             made_by = f"{recorded.engine.name} {recorded.engine.version}"
             others |= {made_by} - {mine}
             if names := differences(recorded, again):
-                raise EvidenceInvalidError(
-                    f"decision {item.vsa.digest}, made by {made_by}, comes out otherwise when made again by"
-                    f" {mine}: {', '.join(names)}",
-                    hint="its policy and input are in the package; compare them with pratique explain",
-                )
+                raise _otherwise(f"decision {item.vsa.digest}", recorded, again, names)
             replayed += 1
     return Audited(result, mine, replayed, tuple(sorted(others)))
+
+
+def _otherwise(which: str, recorded: Decision, again: Decision, names: tuple[str, ...]) -> PratiqueError:
+    """Say that a decision comes out otherwise; what it proves depends on who made it again."""
+    made_by, mine = (f"{item.engine.name} {item.engine.version}" for item in (recorded, again))
+    failed = {item.msg for item in again.results if item.code == ENGINE_ERROR}
+    new = failed - {item.msg for item in recorded.results if item.code == ENGINE_ERROR}
+    if new:
+        return CouldNotCheckError(
+            f"{which}, made by {made_by}, could not be made again by {mine}: {min(new)}", hint=_same(recorded)
+        )
+    message = f"{which}, made by {made_by}, comes out otherwise when made again by {mine}: {', '.join(names)}"
+    if made_by != mine:
+        return CouldNotCheckError(
+            f"{message}; whether the engine or the decision is why is unknown", hint=_same(recorded)
+        )
+    return EvidenceInvalidError(
+        message, hint="its policy and input are in the package; compare them with pratique explain"
+    )
+
+
+def _same(recorded: Decision) -> str:
+    option = {"regorus+opa": "both"}.get(recorded.engine.name, recorded.engine.name)
+    return f"make it again by what made it: pratique audit verify --engine {option}"

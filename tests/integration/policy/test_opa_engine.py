@@ -117,6 +117,40 @@ def test_a_negation_holds_when_what_it_negates_has_no_solution(
 
 @pytest.mark.interop
 @needs_opa
+@pytest.mark.parametrize("value", ["text", 7, True, None])
+@pytest.mark.parametrize(
+    "body",
+    ["some x in input.v", "x := [y | some y in input.v]", "x := 1; not {y | some y in input.v} == {2}"],
+)
+def test_iterating_over_no_collection_is_an_error_in_both(value: Any, body: str, opa: OpaEngine) -> None:
+    modules = {"mine.rego": Module(source=f"package mine\ndeny contains x if {{ {body} }}\n")}
+    for engine in (RegorusEngine(), opa):
+        for given in ([1], {"a": 1}, []):
+            assert len(engine.evaluate(modules, {}, {"v": given}).sets) == 1
+        assert engine.evaluate(modules, {}, {}).sets[0].members in ((), ([],), (1,))  # absent is undefined
+        with pytest.raises(EngineError, match=r"some \.\. in|some … in"):
+            engine.evaluate(modules, {}, {"v": value})
+
+
+OLD = {
+    'deny["x"] { input.a == 1; not input.b }': ("x",),
+    "import future.keywords\ndeny[x] { some x in input.c }": (7,),
+    'violation_x[{"msg": m}] { m := "a"; input.c[_] == 7 }': ({"msg": "a"},),
+}
+
+
+@pytest.mark.interop
+@needs_opa
+@pytest.mark.parametrize("text", OLD)
+def test_old_rego(text: str, opa: OpaEngine) -> None:
+    modules = {"mine.rego": Module(source=f"package mine\n{text}\n", rego="v0")}
+    for engine in (RegorusEngine(), opa):
+        (found,) = engine.evaluate(modules, {}, {"a": 1, "c": [7]}).sets
+        assert found.members == OLD[text], engine.name
+
+
+@pytest.mark.interop
+@needs_opa
 def test_both_agree_on_the_shipped_policy() -> None:
     decision = evaluate(
         s.gate_input(s.complete()), shipped_bundle(), engine_named("both", opa=PROGRAM)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pratique.flow.config import Project, parse_config
 from pratique.flow.trust import enrol, generate_key_pair, init_trust
 from pratique.flow.workspace import Workspace
 from pratique.model import predicate
@@ -69,6 +70,19 @@ class State:
             not_after=until,
         )
         return path
+
+    def project(self, **policy: Any) -> Project:
+        """Give a project beside the state directory, with what its `[policy]` says."""
+        source = {"name": "a", "path": "a", "date": self.clock().date(), "licence": "CC0-1.0"}
+        shelf = {"kind": "directory", "path": "x", "quorum": [{"role": "approver"}]}
+        table = {
+            "project": {"name": "app"},
+            "build": {"recipe": "python-wheel", "tools": "t.lock", "source": {"directory": "."}},
+            "scan": {"advisories": [source]},
+            "policy": policy,
+            "environments": {"production": shelf},
+        }
+        return Project(root=self.folder, config=parse_config(table, what="pratique.toml"))
 
     def sign(self, key: Path, predicate_type: str, body: dict[str, object]) -> Digest:
         """Journal a claim about the artifact by somebody's key, enrolled or not."""

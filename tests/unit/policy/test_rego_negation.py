@@ -1,4 +1,4 @@
-"""Negations, spelled out for OPA: the text that it gets, written down here by hand."""
+"""Negations and iterations, spelled out for OPA: the text that it gets, written down here by hand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import pytest
 import regorus
 
-from pratique.policy.engine.rego_negation import spelled_out
+from pratique.policy.engine.rego_negation import CHECKED, spelled_out
 
 HEAD = "package a\n"
 
@@ -28,9 +28,19 @@ HEAD = "package a\n"
             "[1 | {x | some x in [1]; [1 | x == 1] == []} == {1}] == []",
         ),
         ("every x in [1] { not x == 2 }", "every x in [1] { [1 | x == 2] == [] }"),
+        ("some x in input.v", f"some x in {CHECKED}(input.v)"),
+        ('some k, x in input["é"] # in', f'some k, x in {CHECKED}(input["é"]) # in'),
+        ("some x in ((input.a) | (input.b))", f"some x in ({CHECKED}((input.a) | (input.b)))"),
+        ("some x in [1]", "some x in [1]"),
+        ("some x in {y | some y in input.v}", f"some x in {{y | some y in {CHECKED}(input.v)}}"),
+        ("some x in input.v with input.v as 1", f"some x in {CHECKED}(input.v) with input.v as 1"),
+        (
+            'not {x | some x in input["a"]; not x} == {1}',
+            f'[1 | {{x | some x in {CHECKED}(input["a"]); [1 | x] == []}} == {{1}}] == []',
+        ),
     ],
 )
-def test_negations_are_spelled_out(body: str, expected: str) -> None:
+def test_negations_and_iterations_are_spelled_out(body: str, expected: str) -> None:
     engine = regorus.Engine()
     engine.add_policy("a.rego", f"{HEAD}x if {{ {body}\n}}\n")
     (tree,) = json.loads(engine.get_ast_as_json())

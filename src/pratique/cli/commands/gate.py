@@ -28,6 +28,8 @@ def command(session: Session, *, artifact: str | None, form: str | None, output:
     verification summary. A file counts by its bytes, never by its name. A refusal ends with exit code 1,
     unless the policy is in mode warn or audit.
     """
+    from msgspec import to_builtins  # noqa: PLC0415 - help needs click alone
+
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.gate import gate, verifier_of  # noqa: PLC0415
 
@@ -48,9 +50,19 @@ def command(session: Session, *, artifact: str | None, form: str | None, output:
         "verdict": decision.decision,
         "mode": decision.mode.value,
         "evidence": str(decided.evidence),
+        "policy": str(decision.policy),
+        "engine": {"name": decision.engine.name, "version": decision.engine.version},
         "note": decided.note,
         "results": [
-            {"code": item.code, "status": item.status.value, "message": item.msg, "solution": item.solution}
+            {
+                "code": item.code,
+                "status": item.status.value,
+                "severity": item.severity,
+                "message": item.msg,
+                "term": list(item.term),
+                "locations": to_builtins(item.locations),
+                "solution": item.solution,
+            }
             for item in decision.results
         ],
     }

@@ -25,6 +25,7 @@ from pratique.policy.engine.builtins import ARITY
 from pratique.policy.engine.once import run
 from pratique.policy.engine.opa_check import check
 from pratique.policy.engine.port import DEFAULT_LIMITS, Answer, EngineError, Limits, RuleSet
+from pratique.policy.engine.rego_negation import CHECKED_MODULE
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.engine.request import check_modules, make_request
 
@@ -40,8 +41,10 @@ _OPERATORS: Final = {"internal.member_2", "internal.member_3", "assign", "eq"}
 _FEATURES: Final = {"rego_v1", "keywords_in_refs"}
 # Go reserves address space generously; what it may use is bounded by the machine's own memory limits.
 _ADDRESS_SPACE_FACTOR: Final = 4
+_CHECKED: Final = "checked.rego"
 _SHOWN: Final = 1000
 _TREES: Final = "{n: rego.parse_module(n, s) | some n, s in input}"
+_OLD: Final = ["--v0-compatible"]
 
 
 class OpaEngine:
@@ -107,6 +110,8 @@ class OpaEngine:
     def _write_modules(self, folder: Path, sources: Mapping[str, str]) -> dict[str, str]:
         """Write sources and capabilities; give the modules' names by the file they are in."""
         files = {}
+        (folder / _CHECKED).write_text(CHECKED_MODULE, "utf-8")
+        files[_CHECKED] = _CHECKED
         for index, (name, source) in enumerate(sorted(sources.items())):
             files[f"{index}.rego"] = name
             (folder / f"{index}.rego").write_text(source, "utf-8", newline="")
@@ -128,11 +133,24 @@ class OpaEngine:
         sources = {name: module.source for name, module in modules.items()}
         key = canonical_json({"sources": sources, "data": sorted(data), "options": options})
         if key not in self._entries:
-            (folder / "sources.json").write_bytes(canonical_json(sources))
-            command = ["eval", "--format", "json", "--strict-builtin-errors", *options]
-            reply = self._run(*command, "--input", str(folder / "sources.json"), _TREES)
-            self._entries[key] = check(_value(reply, {}), data)
+            trees = self._old_trees(folder, sources) if options else self._trees(folder, sources)
+            self._entries[key] = check(trees, data)
         return self._entries[key]
+
+    def _trees(self, folder: Path, sources: Mapping[str, str]) -> Any:
+        """Have all modules parsed in one go; the function knows Rego v1 alone."""
+        (folder / "sources.json").write_bytes(canonical_json(dict(sources)))
+        command = ["eval", "--format", "json", "--strict-builtin-errors"]
+        return _value(self._run(*command, "--input", str(folder / "sources.json"), _TREES), {})
+
+    def _old_trees(self, folder: Path, sources: Mapping[str, str]) -> Any:
+        """Have each module parsed as Rego v0."""
+        trees, file = {}, folder / "source.rego"
+        for name, source in sources.items():
+            file.write_text(source, "utf-8", newline="")
+            reply = self._run("parse", "--format", "json", *_OLD, str(file))
+            trees[name] = _answer(reply, {str(file): name})
+        return trees
 
     def _eval(
         self, folder: Path, files: dict[str, str], query: str, document: str, *options: str, data: str
@@ -157,17 +175,23 @@ def _options(modules: Mapping[str, Module]) -> list[str]:
     versions = {module.rego for module in modules.values()}
     if len(versions) > 1:
         raise EngineError("capability", "engine opa takes modules of one language version at a time")
-    return ["--v0-compatible"] if versions == {"v0"} else []
+    return _OLD if versions == {"v0"} else []
 
 
-def _value(reply: bytes, names: dict[str, str]) -> Any:
-    """Give the value of the one expression asked for; errors name our modules, not where they were put."""
+def _answer(reply: bytes, names: dict[str, str]) -> dict[str, Any]:
+    """Read what OPA says; errors name our modules, not where they were put."""
     try:
         answer = msgspec.json.decode(reply, type=dict[str, Any])
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise EngineError("crash", f"opa's answer: {error}") from error
     if errors := answer.get("errors"):
         raise _refusal(errors[0], names)
+    return answer
+
+
+def _value(reply: bytes, names: dict[str, str]) -> Any:
+    """Give the value of the one expression asked for."""
+    answer = _answer(reply, names)
     try:
         return answer["result"][0]["expressions"][0]["value"]
     except (KeyError, IndexError, TypeError):
@@ -181,6 +205,10 @@ def _refusal(error: dict[str, Any], names: dict[str, str]) -> EngineError:
         message = message.replace(path, name)
     message = " ".join(message.split())
     where = names.get(place.get("file", ""), "")
+    if where == _CHECKED:
+        kind = re.search(r'parsing "(\w+)"', message)
+        got = kind[1] if kind else message[:_SHOWN]
+        return EngineError("eval", f"`some … in` expects an array, a set or an object, and got: {got}")
     prefix = f"{where}:{place['row']}: " if where else ""
     if undefined := re.fullmatch(r"undefined function (\S+)", message):
         message = f"{undefined[1]} is no function that rules may call; docs/policy.md lists them"

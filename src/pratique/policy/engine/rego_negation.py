@@ -1,4 +1,4 @@
-"""Negation, which engines read differently: what is refused of it, and how OPA is told what is meant.
+"""Negation and iteration, which engines read differently: what is refused, and how OPA is told what is meant.
 
 `not E` holds when E has no solution: where it is false, or anything in it is undefined. So the default
 engine has it. OPA's compiler takes the arguments of a call out of the negation first, so that an undefined
@@ -8,6 +8,9 @@ same on the same line, and which it cannot take apart.
 
 In a negation every variable must have been bound outside of it. OPA's compiler sees to that, but not once a
 negation is spelled out; the default engine lets one stand for any value, or evaluates nothing.
+
+`some x in V`, where V is text, a number, a boolean or null, is an error in the default engine, and nothing in
+OPA, whose rule then stays silent on evidence of another shape. OPA is given `some x in CHECKED(V)`.
 
 Standard library only: the engine's worker process imports it.
 """
@@ -24,12 +27,26 @@ if TYPE_CHECKING:
 Node = Any
 _WORD = b"not"
 _BEFORE, _AFTER = b"[1 |", b"] == []"
+CHECKED = "data.pratique_spelled.collection"
+"""A function that gives a collection back, and fails on anything else that is defined."""
+CHECKED_MODULE = """package pratique_spelled
+
+numbers := {"array": "1", "object": "1", "set": "1"}
+
+collection(v) := {1: v}[to_number(object.get(numbers, type_name(v), type_name(v)))]
+"""
+"""It; in words that are the same in either version of the language."""
 _COMPREHENSIONS = {"ArrayCompr", "SetCompr", "ObjectCompr"}
+# What is plainly a collection, or plainly none: a string is refused by OPA's compiler.
+_WRITTEN_OUT = {"Array", "Set", "Object", "String", "RawString", *_COMPREHENSIONS}
 _WILDCARD = "_"
 
 
 def spelled_out(tree: Node) -> str:
-    """Give a module's source with each negation written as a comprehension that is empty; lines stay."""
+    """Give a module's source with each negation as a comprehension that is empty, each iteration checked.
+
+    Lines stay.
+    """
     text: bytes = tree["source"]["contents"].encode("utf-8")
     edits = []
     for node in walk(tree["ast"]["rules"]):
@@ -37,6 +54,10 @@ def spelled_out(tree: Node) -> str:
             span = node["NotExpr"]["span"]
             end = span["end"] + _ends_in_text(node["NotExpr"])
             edits += [(span["start"], len(_WORD), _BEFORE), (end, 0, _AFTER)]
+        if "SomeIn" in node and not _WRITTEN_OUT & node["SomeIn"]["collection"].keys():
+            ((_, collection),) = node["SomeIn"]["collection"].items()
+            span = collection["span"]
+            edits += [(span["start"], 0, f"{CHECKED}(".encode()), (span["end"], 0, b")")]
     # From the end, so that positions stay; where one ends with another, both ends are the same.
     for start, length, new in sorted(edits, reverse=True):
         text = text[:start] + new + text[start + length :]
