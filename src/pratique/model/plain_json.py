@@ -26,7 +26,7 @@ def write_plain(value: Any, max_depth: int) -> bytes | None:
     """Write the canonical form of a plain value; None for any other, which need not be JSON at all."""
     try:
         return _ENCODE(value) if _is_plain(value, max_depth) else None
-    except UnicodeEncodeError:  # a lone surrogate
+    except (UnicodeEncodeError, TypeError):  # a lone surrogate, a key that is no text
         return None
 
 
@@ -61,20 +61,26 @@ def _is_surely_small(data: bytes, max_depth: int) -> bool:
 
 
 def _is_plain(value: Any, depth: int) -> bool:
-    """Look at every value; the recursion ends where `depth` levels of containers are used up."""
+    """Look at every value; the recursion ends where `depth` levels of containers are used up.
+
+    Written for speed, as it is most of what writing and reading cost.
+
+    Raises:
+        TypeError: a key that is no text.
+    """
     kind = type(value)
-    if kind is dict:
-        return depth > 0 and all(
-            type(key) is str and key.isascii() and (type(item) is str or _is_plain(item, depth - 1))
-            for key, item in value.items()
-        )
-    if kind is list or kind is tuple:
-        return depth > 0 and all(type(item) is str or _is_plain(item, depth - 1) for item in value)
     if kind is int:
         return bool(-_MAX_INT <= value <= _MAX_INT)
     if kind is float:
         return _is_short(value)
-    return kind is str or kind is bool or value is None
+    if kind not in _CONTAINERS:
+        return kind is str or kind is bool or value is None
+    if depth <= 0 or (kind is dict and not "".join(value).isascii()):
+        return False
+    for item in value.values() if kind is dict else value:
+        if type(item) is not str and not _is_plain(item, depth - 1):
+            return False
+    return True
 
 
 def _is_short(number: float) -> bool:
