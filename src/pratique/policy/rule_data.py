@@ -7,13 +7,20 @@ stricter (`strictness`); one that says nothing cannot be changed below an organi
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 
+from pratique.errors import ConfigError
 from pratique.policy.settings import typed
 from pratique.policy.strictness import ALLOWED, HIGHER, LOWER, SUBSET, SUPERSET, in_order
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SPECIAL: Final = re.compile(r"[?\[\]{}\\]")
+"""What a glob has besides `*`; engines differ in it (docs/policy.md)."""
 Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Level = Literal["deny", "warn", "off"]
@@ -288,9 +295,30 @@ def parse_rule_data(table: dict[str, Any], *, what: str) -> RuleData:
     """Type rule data; what is left out takes its default.
 
     Raises:
-        ConfigError: an unknown key, or a value that no rule understands.
+        ConfigError: an unknown key, a value that no rule understands, a pattern that engines read otherwise.
     """
-    return typed(table, RuleData, what=what, known=_KEYS)
+    data = typed(table, RuleData, what=what, known=_KEYS)
+    for key, pattern in _patterns(data):
+        if special := _SPECIAL.search(pattern):
+            raise ConfigError(
+                f"{what}: {key}: {pattern!r} has {special[0]!r}, which engines read in different ways",
+                hint="in a pattern only * is special: it stands for any text, so also for such a character",
+            )
+    return data
+
+
+def _patterns(data: RuleData) -> Iterator[tuple[str, str]]:
+    """Give each pattern that a shipped rule hands to `glob.match`, under its key."""
+    listed = {
+        "provenance.sources": data.provenance.sources,
+        "image.bases": data.image.bases,
+        "dependencies.sources": data.dependencies.sources,
+        "dependencies.registries": data.dependencies.registries,
+        "dependencies.forbidden": data.dependencies.forbidden,
+    } | {f"checks.tools.{kind}": patterns for kind, patterns in data.checks.tools.items()}
+    for key, patterns in listed.items():
+        for pattern in patterns:
+            yield key, pattern
 
 
 def rule_data_table(data: RuleData) -> dict[str, Any]:

@@ -45,6 +45,36 @@ def test_the_bundle_round_trips_and_its_digest_is_stable() -> None:
     assert shipped_bundle().digest == bundle.digest
 
 
+@pytest.mark.parametrize(
+    "key", ["provenance.sources", "image.bases", "dependencies.sources", "dependencies.registries",
+            "dependencies.forbidden", "checks.tools.image"],
+)  # fmt: skip
+def test_a_pattern_that_engines_read_in_different_ways(key: str) -> None:
+    for pattern in ("a[bc]*", "a?c", "{a,b}", "a\\*", "]", "}"):
+        data: Any = [pattern]
+        for name in reversed(key.split(".")):
+            data = {name: data}
+        error = refused(f"{key}: .* which engines read in different ways", data=data)
+        assert repr(pattern) in error.message
+        assert "only * is special" in error.hint
+
+
+def test_every_pattern_that_a_shipped_rule_computes_is_one_of_those() -> None:
+    """Else a new one could be forgotten."""
+    computed = [
+        f"{path.name}: {line.strip()}"
+        for path in sorted(SHIPPED.glob("*.rego"))
+        for line in path.read_text().splitlines()
+        if "glob.match(" in line
+    ]
+    assert computed == [
+        "checks.rego: glob.match(pattern, null, name)",
+        "dependencies.rego: glob.match(pattern, null, text)",
+        "image.rego: glob.match(pattern, null, base.name)",
+        "provenance.rego: glob.match(pattern, null, uri)",
+    ]
+
+
 def test_a_folder_is_a_whole_policy(tmp_path: Path) -> None:
     trust = (SHIPPED / "trust.toml").read_text() + '[require.sbom]\ncommand = "make sbom"\n'
     (tmp_path / "trust.toml").write_text(trust)
