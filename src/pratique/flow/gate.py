@@ -9,7 +9,7 @@ import msgspec
 from pratique.errors import EvidenceInvalidError
 from pratique.flow.artifact import artifacts_of
 from pratique.flow.evidence import Gathered, for_policy, gather, newest
-from pratique.flow.policy import engine_of, organisations_of, policy_notice, policy_of
+from pratique.flow.policy import engine_of, organisations_of, policy_notice, policy_of, policy_uri
 from pratique.flow.progress import Outcome
 from pratique.flow.waivers import with_waivers
 from pratique.flow.witness import cosignatures
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from pratique.policy.bundle import PolicyBundle
     from pratique.trust.verify import Verified
 
-POLICY_URI: Final = "https://pratique.dev/policy/shipped"
 _MOVES_WITH_TIME: Final = {"effective_time", "input"}
 
 
@@ -79,11 +78,15 @@ def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
 
 
 def verifier_of(workspace: Workspace, project: Project, artifact: Artifact) -> Verifier:
-    """Say who vouches for a decision on an artifact, and what it is about."""
+    """Say who vouches for a decision on an artifact, and what it is about.
+
+    Raises:
+        EvidenceInvalidError: as `policy_of`.
+    """
     return Verifier(
         identity=workspace.authority.signer("verifier").identity.subject,
         resource_uri=f"pratique:{project.name}/{artifact.name}",
-        policy_uri=POLICY_URI,
+        policy_uri=policy_uri(workspace, project),
     )
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pratique.policy.engine.port import Engine
 
 ORGANISATION_FILE: Final = "organisation.toml"
+_URI: Final = "https://pratique.dev/policy/"
 
 
 def policy_of(workspace: Workspace, project: Project) -> PolicyBundle:
@@ -109,6 +110,22 @@ def policy_notice(workspace: Workspace, project: Project) -> str:
     if bundle is None:
         return ""
     return release_in_force(workspace, project, bundle).release.notice(workspace.clock())
+
+
+def policy_uri(workspace: Workspace, project: Project) -> str:
+    """Name the policy in force as a verification summary does, beside its digest.
+
+    A released one is named by its publisher's name and version; what a project adds to the shipped one shows
+    in the digest alone.
+
+    Raises:
+        EvidenceInvalidError: as `policy_of`.
+    """
+    policy = project.config.policy
+    if policy.bundle is not None:
+        release = release_in_force(workspace, project, policy.bundle).release
+        return f"{_URI}bundle/{release.name}@{release.version}"
+    return f"{_URI}own" if policy.folder else f"{_URI}shipped"
 
 
 def _source(project: Project, config: PolicySourceConfig) -> Source:

@@ -10,9 +10,11 @@ import msgspec
 import pytest
 
 from pratique.errors import EvidenceInvalidError, MalformedError, PolicyRefusedError, UsageError
+from pratique.flow.artifact import Artifact
 from pratique.flow.config import BundleConfig, parse_config
 from pratique.flow.config import Project as Configured
-from pratique.flow.policy import policy_notice, policy_of
+from pratique.flow.gate import gate
+from pratique.flow.policy import policy_notice, policy_of, policy_uri
 from pratique.flow.policy_archive import Packed, pack, unpack
 from pratique.flow.policy_publish import make_release
 from pratique.flow.policy_release import accept, accepted_by
@@ -63,6 +65,21 @@ def project(state: State, archive: bytes, **changes: str) -> Configured:
 def test_the_policy_in_force_is_the_released_one(state: State) -> None:
     found = policy_of(state.workspace, project(state, released(state)))
     assert found == shipped_bundle("high")
+
+
+def test_a_verification_summary_names_the_release_and_the_digest_of_its_policy(state: State) -> None:
+    artifact = Artifact("app-1.whl", sha256_bytes(b"an artifact"))
+    decided = gate(state.workspace, project(state, released(state)), artifact)
+    policy = state.workspace.verify(decided.evidence).statement.predicate["policy"]
+    assert policy == {
+        "uri": "https://pratique.dev/policy/bundle/acme/base@1",
+        "digest": shipped_bundle("high").digest.digest_set,
+    }
+
+
+def test_other_policies_are_named_by_where_they_come_from(state: State) -> None:
+    assert policy_uri(state.workspace, state.project()) == "https://pratique.dev/policy/shipped"
+    assert policy_uri(state.workspace, state.project(folder="p")) == "https://pratique.dev/policy/own"
 
 
 def test_the_archive_reads_back_and_is_the_same_each_time(state: State) -> None:
