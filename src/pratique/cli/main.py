@@ -35,7 +35,7 @@ VERBS = {
     "runner": Verb("runner", "Evidence", "Check the machine that builds."),
     "build": Verb("build", "Evidence", "Build in a sandbox, from locked inputs only."),
     "rebuild": Verb("rebuild", "Evidence", "Build again in a different environment, and compare."),
-    "image": Verb("image", "Evidence", "Assemble container images without a daemon; check them."),
+    "image": Verb("image", "Evidence", "Assemble container images without a daemon; check, copy them."),
     "scan": Verb("scan", "Evidence", "List what is in the artifact, and what is known about it."),
     "sign": Verb("sign", "Evidence", "Sign a file, a directory or a digest with a key of your own."),
     "attest": Verb("attest", "Evidence", "Sign a claim about an artifact with a key of your own."),
@@ -54,7 +54,7 @@ VERBS = {
     "audit": Verb("audit", "Account", "Export the proof as one file, or verify such a file."),
     "log": Verb("log", "Account", "Look into the journal, check it, rebuild its index."),
     "witness": Verb("witness", "Account", "Vouch for somebody else's log."),
-    "serve": Verb("serve", "Set up", "Serve the trust root to other machines."),
+    "serve": Verb("serve", "Set up", "Serve the trust root, or a registry, to other machines."),
     "trust": Verb("trust", "Set up", "Make the trust root; enrol the people who approve."),
 }
 
