@@ -71,24 +71,50 @@ def export(
 
 
 @click.command("use")
-@click.argument("source")
+@click.argument("source", default="")
 @click.option("--root", "pinned", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="The repository's root.json, got over a channel that you trust.")  # fmt: skip
 @click.option("--fingerprint", metavar="sha256:…", help="SOURCE is a trusted_root.json; its owner gave this.")
+@click.option("--public-good", is_flag=True, help="Sigstore's own root; SOURCE is a copy, or its address.")
+@click.option("--shipped", is_flag=True, help="With --public-good: as sigstore-python brought it.")
 @click.option("--name", default="", help="What the root is called here, as in verify --root NAME.")
 @session_options
-def use(session: Session, *, source: str, pinned: Path | None, fingerprint: str | None, name: str) -> None:
+def use(
+    session: Session,
+    *,
+    source: str,
+    pinned: Path | None,
+    fingerprint: str | None,
+    public_good: bool,
+    shipped: bool,
+    name: str,
+) -> None:
     """Take over the trust root of SOURCE: a TUF repository in a folder, on a stick, or at an https address.
 
     Do it again to take over what was published since; an older repository is refused. With --fingerprint and
     --name, SOURCE is a trusted_root.json itself. Roots in use stand beside your own: trust show lists them.
+
+    With --public-good no root.json is needed: sigstore-python's package has Sigstore's. Without SOURCE it is
+    fetched from Sigstore, with --shipped nothing is.
     """
+    from pratique.flow.public_good import NAME, use_public_good, use_shipped  # noqa: PLC0415 - likewise
     from pratique.flow.trust_repository import use_file, use_trust  # noqa: PLC0415 - pulls in cryptography
 
-    if (pinned is None) == (fingerprint is None):
-        raise UsageError("by what is it to be believed?", hint="--root root.json, or --fingerprint sha256:…")
+    if [pinned is not None, fingerprint is not None, public_good].count(True) != 1:
+        raise UsageError(
+            "by what is it to be believed?",
+            hint="one of --root root.json, --fingerprint sha256:…, --public-good",
+        )
+    if not source and not public_good:
+        raise UsageError("which root?", hint="pratique trust use FOLDER, or an https address")
+    if shipped and (source or not public_good):
+        raise UsageError("--shipped goes with --public-good, and without SOURCE")
     try:
-        if pinned is not None:
+        if shipped:
+            done = use_shipped(session.home, name=name or NAME)
+        elif public_good:
+            done = use_public_good(session.home, source, name=name or NAME)
+        elif pinned is not None:
             data = read_bounded(pinned, _MAX_ROOT_BYTES)
             done = use_trust(session.home, source, pinned=data, name=name)
         else:
