@@ -61,7 +61,7 @@ def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
     workspace.progress.begin("gate", f"{artifact.name}: policy over the evidence")
     policy = policy_of(workspace, project)
     gathered = gather(workspace, artifact.digest)
-    given = with_waivers(workspace, _gate_input(workspace, artifact, gathered, policy), gathered, policy)
+    given = with_waivers(workspace, gate_input(workspace, artifact, gathered, policy), gathered, policy)
     used = tuple(organisation.used for organisation in organisations_of(workspace, project))
     given = msgspec.structs.replace(given, organisations=used)
     gated = evaluate(given, policy, engine_of(project))
@@ -125,9 +125,10 @@ def load_decision(workspace: Workspace, vsa: Verified) -> Decision:
     return parse_decision(workspace.blobs.get(digest))
 
 
-def _gate_input(
+def gate_input(
     workspace: Workspace, artifact: Artifact, gathered: Gathered, policy: PolicyBundle
 ) -> GateInput:
+    """Put together what policy decides on: whatever some role may sign, and what does not verify of it."""
     claims = {
         predicate.SHORT_NAMES.get(short, short)
         for role in policy.requirements.roles.values()

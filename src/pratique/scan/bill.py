@@ -118,5 +118,8 @@ def _merge(first: Component, second: Component) -> Component:
         metadata_digests=tuple(sorted({*first.metadata_digests, *second.metadata_digests})),
         source=first.source or second.source,
         source_version=first.source_version if first.source else second.source_version,
+        layer=first.layer or second.layer,
+        # There is what either of the two says is there.
+        removed_by=first.removed_by and second.removed_by,
         **{name: both(name) for name in ("locations", "hashes", "requires", "missing")},
     )

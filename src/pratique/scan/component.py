@@ -25,6 +25,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, order=True):
         missing: requirements that apply here, but that nothing in this catalogue meets, sorted.
         source: name of the source package it was built from, where a distribution states one.
         source_version: that source package's version, where it is not the component's own.
+        layer: digest of the image layer (uncompressed) that brought it, where it is in an image.
+        removed_by: digest of the layer that took it away again; its bytes are still shipped below.
     """
 
     purl: str
@@ -39,6 +41,8 @@ class Component(msgspec.Struct, frozen=True, kw_only=True, order=True):
     missing: tuple[str, ...] = ()
     source: str = ""
     source_version: str = ""
+    layer: str = ""
+    removed_by: str = ""
 
 
 class Uninspected(msgspec.Struct, frozen=True, order=True):
@@ -53,6 +57,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         components: sorted by purl, never empty.
+        removed: what a lower layer of an image has and a higher one took away, sorted by purl.
         uninspected: what holds or lists packages and was not read, such as archives inside, sorted.
         members: how many files the artifact holds.
     """
@@ -60,6 +65,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[Component, ...]
     uninspected: tuple[Uninspected, ...] = ()
     members: int = 0
+    removed: tuple[Component, ...] = ()
 
     def own(self, file_name: str) -> Component | None:
         """Find the component whose distribution a file is by its name, `<name>-<version>` and more."""

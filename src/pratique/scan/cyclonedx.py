@@ -5,8 +5,11 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 import pratique
 from pratique.model.clock import format_time
+from pratique.model.digest import sha256_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +24,8 @@ HASH_OF_LENGTH: Final = {40: "SHA-1", 64: "SHA-256", 96: "SHA-384", 128: "SHA-51
 SOURCE_PACKAGE: Final = "pratique:source-package"
 METADATA_DIGEST: Final = "pratique:metadata-sha256"
 MISSING: Final = "pratique:missing-requirement"
+LAYER: Final = "pratique:layer"
+REMOVED_BY: Final = "pratique:removed-by-layer"
 
 
 def sbom(
@@ -28,7 +33,7 @@ def sbom(
     *,
     name: str,
     own: Component | None = None,
-    digest: Digest,
+    digest: Digest | None,
     created: datetime,
     kind: str = "application",
     author: str = "",
@@ -40,7 +45,7 @@ def sbom(
         name: the artifact's file name.
         own: the component that the artifact is the distribution of, where it is one's; the artifact's digest
             is a hash of it.
-        digest: its digest, which also determines the serial number.
+        digest: its digest, which also determines the serial number; a directory has none.
         created: time to state; the same time every run for a reproducible document.
         kind: CycloneDX component type of the artifact: `application`, `library`, `container`, …
         author: organisation on whose behalf the document is written.
@@ -49,8 +54,9 @@ def sbom(
         "type": kind,
         "bom-ref": _ROOT,
         "name": name,
-        "hashes": [{"alg": "SHA-256", "content": digest.hex}],
     }
+    if digest:
+        root["hashes"] = [{"alg": "SHA-256", "content": digest.hex}]
     if own:
         root |= {"version": own.version, "purl": own.purl}
     complete = not catalog.uninspected and not any(item.missing for item in catalog.components)
@@ -58,7 +64,7 @@ def sbom(
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, str(digest))}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, str(digest or catalog_digest(catalog)))}",
         "version": 1,
         "metadata": {
             "timestamp": format_time(created),
@@ -76,8 +82,11 @@ def sbom(
             ],
         },
         "components": [
-            _component(component, (digest.hex,) if own and component.purl == own.purl else component.hashes)
-            for component in catalog.components
+            _component(
+                component,
+                (digest.hex,) if digest and own and component.purl == own.purl else component.hashes,
+            )
+            for component in (*catalog.components, *catalog.removed)
         ],
         "dependencies": _dependencies(catalog),
         # What is not Python metadata (linked libraries, assets) is beyond this catalogue, so the list of
@@ -87,6 +96,11 @@ def sbom(
             {"aggregate": "complete" if complete else "incomplete", "dependencies": [_ROOT]},
         ],
     }
+
+
+def catalog_digest(catalog: Catalog) -> Digest:
+    """Give the digest of what was found, which stands for that of an artifact without one."""
+    return sha256_bytes(msgspec.json.encode((catalog.components, catalog.removed)))
 
 
 def purls(document: Mapping[str, Any]) -> frozenset[str]:
@@ -116,8 +130,15 @@ def _component(component: Component, hashes: tuple[str, ...]) -> dict[str, Any]:
             [{"name": SOURCE_PACKAGE, "value": f"{component.source} {component.source_version}".strip()}]
             if component.source
             else []
-        ),
+        )
+        + [
+            {"name": name, "value": value}
+            for name, value in ((LAYER, component.layer), (REMOVED_BY, component.removed_by))
+            if value
+        ],
     }
+    if component.removed_by:
+        written["scope"] = "excluded"
     if hashes:
         written["hashes"] = [
             {"alg": HASH_OF_LENGTH[len(hex_digest)], "content": hex_digest}
@@ -134,7 +155,9 @@ def _component(component: Component, hashes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _dependencies(catalog: Catalog) -> list[dict[str, Any]]:
-    edges = {component.purl: component.requires for component in catalog.components}
+    listed = (*catalog.components, *catalog.removed)
+    purls = {component.purl for component in listed}
+    edges = {component.purl: [purl for purl in component.requires if purl in purls] for component in listed}
     return [{"ref": _ROOT, "dependsOn": _tops(edges)}] + [
         {"ref": purl, "dependsOn": list(targets)} for purl, targets in sorted(edges.items())
     ]

@@ -8,7 +8,14 @@ from pratique.errors import MalformedError
 from pratique.model.strict_json import parse_json_object
 from pratique.scan.bill import Bill, merged, named
 from pratique.scan.component import Component
-from pratique.scan.cyclonedx import HASH_OF_LENGTH, METADATA_DIGEST, MISSING, SOURCE_PACKAGE
+from pratique.scan.cyclonedx import (
+    HASH_OF_LENGTH,
+    LAYER,
+    METADATA_DIGEST,
+    MISSING,
+    REMOVED_BY,
+    SOURCE_PACKAGE,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -120,9 +127,8 @@ def _own(item: Json, what: str) -> dict[str, Any]:
         for entry in _objects(item, "properties", what)
         if isinstance(entry.get("value"), str)
     ]
-    source, _, source_version = next(
-        (value for name, value in properties if name == SOURCE_PACKAGE), ""
-    ).partition(" ")
+    single = dict(reversed(properties))  # of several with one name, the first
+    source, _, source_version = single.get(SOURCE_PACKAGE, "").partition(" ")
     return {
         "metadata_digests": tuple(
             sorted(
@@ -135,6 +141,8 @@ def _own(item: Json, what: str) -> dict[str, Any]:
         "missing": _sorted(value for name, value in properties if name == MISSING),
         "source": source,
         "source_version": source_version,
+        "layer": single.get(LAYER, ""),
+        "removed_by": single.get(REMOVED_BY, ""),
     }
 
 

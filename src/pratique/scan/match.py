@@ -153,7 +153,7 @@ def match(
         findings += found
         checked += not problems
         unknown += [Unknown(component.purl, problem) for problem in problems]
-    findings, used = _judged(findings, statements, artifact)
+    findings, used = _judged(findings, statements, artifact, now)
     return MatchReport(
         findings=tuple(sorted(findings, key=lambda finding: (finding.purl, finding.id))),
         unknown=tuple(sorted(set(unknown))),
@@ -168,7 +168,10 @@ def match(
 
 
 def _judged(
-    findings: Sequence[Vulnerability], statements: Sequence[Statement], artifact: frozenset[str]
+    findings: Sequence[Vulnerability],
+    statements: Sequence[Statement],
+    artifact: frozenset[str],
+    now: datetime,
 ) -> tuple[list[Vulnerability], set[str]]:
     """Mark the findings that a statement answers to, and give the ids of all statements that concern one."""
     if not statements:
@@ -176,7 +179,7 @@ def _judged(
     judged: list[Vulnerability] = []
     used: set[str] = set()
     for finding in findings:
-        about = deciding(statements, finding.purl, (finding.id, *finding.aliases), artifact=artifact)
+        about = deciding(statements, finding.purl, (finding.id, *finding.aliases), artifact=artifact, now=now)
         used.update(item.id for item in about)
         holds = about[-1].id if about and about[-1].status.suppresses else ""
         judged.append(msgspec.structs.replace(finding, suppressed=holds))

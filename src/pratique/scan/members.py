@@ -188,6 +188,17 @@ class Gathering:
             self._unopened[name] = f"an inner archive that is broken: {str(error)[:200]}"
 
 
+def joined(parts: Iterable[Members], names: Iterable[str]) -> Members:
+    """Put together what was read of the parts of one artifact; `names` are its files that were not read."""
+    held = list(parts)
+    return Members(
+        sorted({*names, *(name for part in held for name in part.names)}),
+        {name: data for part in held for name, data in part.contents.items()},
+        {name: data for part in held for name, data in part.records.items()},
+        {name: reason for part in held for name, reason in part.unopened.items()},
+    )
+
+
 def _is_archive(name: str) -> bool:
     return name.lower().endswith(INNER_SUFFIXES)
 

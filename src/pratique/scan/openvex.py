@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from pratique.scan.purl import Purl
 
 CONTEXT: Final = "https://openvex.dev/ns/v0.2.0"
-_MAX_STATEMENTS: Final = 100_000
+JUSTIFICATIONS: Final = (
+    "component_not_present",
+    "vulnerable_code_not_present",
+    "vulnerable_code_not_in_execute_path",
+    "vulnerable_code_cannot_be_controlled_by_adversary",
+    "inline_mitigations_already_exist",
+)
+MAX_STATEMENTS: Final = 100_000
 
 Json = dict[str, Any]
 
@@ -70,15 +77,23 @@ def read_openvex(data: bytes, *, what: str) -> tuple[Statement, ...]:
     Raises:
         MalformedError: not strict JSON, not OpenVEX, or a statement that the specification forbids.
     """
-    document = parse_json_object(data, what=what)
+    return statements_of(parse_json_object(data, what=what), what=what)
+
+
+def statements_of(document: Json, *, what: str) -> tuple[Statement, ...]:
+    """Read a parsed document's statements, as `read_openvex` does.
+
+    Raises:
+        MalformedError: not OpenVEX, or a statement that the specification forbids.
+    """
     context = document.get("@context")
     if not isinstance(context, str) or not context.startswith("https://openvex.dev/ns"):
         raise MalformedError(f"{what}: not an OpenVEX document")
     statements = document.get("statements")
     if not isinstance(statements, list) or not all(isinstance(item, dict) for item in statements):
         raise MalformedError(f"{what}: `statements` is not a list of objects")
-    if len(statements) > _MAX_STATEMENTS:
-        raise MalformedError(f"{what}: more than {_MAX_STATEMENTS} statements")
+    if len(statements) > MAX_STATEMENTS:
+        raise MalformedError(f"{what}: more than {MAX_STATEMENTS} statements")
     found: list[Statement] = []
     for number, item in enumerate(statements):
         found += _statements(item, document, f"{what}: statement {number}", number)
@@ -110,14 +125,23 @@ def openvex_document(
                 "status": item.status.value,
                 "timestamp": format_time(item.moment),
             }
-            | ({"impact_statement": item.reason} if item.reason else {})
+            | (
+                {"justification" if item.reason in JUSTIFICATIONS else "impact_statement": item.reason}
+                if item.reason
+                else {}
+            )
             for item in statements
         ],
     }
 
 
 def deciding(
-    statements: Iterable[Statement], purl: str, names: Iterable[str], *, artifact: frozenset[str]
+    statements: Iterable[Statement],
+    purl: str,
+    names: Iterable[str],
+    *,
+    artifact: frozenset[str],
+    now: datetime,
 ) -> tuple[Statement, ...]:
     """Give the statements on one vulnerability of one component, the one that holds last.
 
@@ -126,21 +150,24 @@ def deciding(
         purl: the component.
         names: every id of the vulnerability.
         artifact: purls and digests of the artifact that the component was found in.
+        now: what is said of later excuses nothing yet.
     """
     component, known = parse_purl(purl), set(names)
     about = [
         item
         for item in statements
         if not known.isdisjoint(item.vulnerabilities) and _concerns(item, component, artifact)
+        if item.moment <= now or not item.status.suppresses
     ]
     # At one and the same moment, the graver word holds.
     return tuple(sorted(about, key=lambda item: (item.moment, not item.status.suppresses)))
 
 
 def _concerns(statement: Statement, component: Purl, artifact: frozenset[str]) -> bool:
-    if not statement.subcomponents:
-        return _covers(statement.product, component)
-    return statement.product in artifact and any(_covers(purl, component) for purl in statement.subcomponents)
+    if statement.product in artifact:
+        parts = statement.subcomponents
+        return not parts or any(_covers(purl, component) for purl in parts)
+    return not statement.subcomponents and _covers(statement.product, component)
 
 
 def _covers(text: str, component: Purl) -> bool:
@@ -161,9 +188,10 @@ def _statements(item: Json, document: Json, what: str, number: int) -> list[Stat
         status = Status(str(item.get("status")))
     except ValueError as error:
         raise MalformedError(f"{what}: the status {str(item.get('status'))[:40]!r}") from error
-    reason = next(
-        (text for key in ("impact_statement", "justification") if isinstance(text := item.get(key), str)), ""
-    )
+    impact, justification = item.get("impact_statement"), item.get("justification")
+    reason = impact if isinstance(impact, str) else ""
+    if not reason and justification in JUSTIFICATIONS:
+        reason = str(justification)
     if status is Status.NOT_AFFECTED and not reason:
         raise MalformedError(f"{what}: not_affected without a justification")
     products = item.get("products")
@@ -209,10 +237,12 @@ def _vulnerabilities(value: object) -> tuple[str, ...]:
 
 
 def _identity(value: object, what: str) -> str:
-    """Give a product's purl, else its own id."""
+    """Give a product's SHA-256, else its purl, else its own id."""
     if isinstance(value, dict):
         identifiers: Mapping[str, Any] = inner if isinstance(inner := value.get("identifiers"), dict) else {}
-        value = identifiers.get("purl") or value.get("@id")
+        hashes = inner if isinstance(inner := value.get("hashes"), dict) else {}
+        digest = hashes.get("sha-256")
+        value = f"sha256:{digest}" if digest else identifiers.get("purl") or value.get("@id")
     if not isinstance(value, str) or not value:
         raise MalformedError(f"{what}: a product without an id")
     return value

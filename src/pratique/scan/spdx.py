@@ -12,6 +12,7 @@ from pratique.model.clock import format_time
 from pratique.model.strict_json import canonical_json, parse_json_object
 from pratique.scan.bill import Bill, merged, named
 from pratique.scan.component import Component
+from pratique.scan.cyclonedx import catalog_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,31 +27,32 @@ _ALGORITHM_OF_LENGTH: Final = {40: "SHA1", 64: "SHA256", 96: "SHA384", 128: "SHA
 _LENGTH_OF_ALGORITHM: Final = {name: length for length, name in _ALGORITHM_OF_LENGTH.items()}
 _DOCUMENT, _ROOT = "SPDXRef-DOCUMENT", "SPDXRef-artifact"
 _NOTHING: Final = {"", "NOASSERTION", "NONE"}
-_OWN: Final = ("locations", "metadata_digests", "missing", "source", "source_version")
+_OWN: Final = ("locations", "metadata_digests", "missing", "source", "source_version", "layer", "removed_by")
 _HEX: Final = re.compile(r"[0-9a-f]*\Z")
 
 Json = dict[str, Any]
 
 
-def spdx_document(catalog: Catalog, *, name: str, digest: Digest, created: datetime) -> Json:
+def spdx_document(catalog: Catalog, *, name: str, digest: Digest | None, created: datetime) -> Json:
     """Write the SPDX 2.3 document of an artifact, with the arguments of `cyclonedx.sbom`.
 
     What SPDX has no member for (places, source packages) is an annotation of the package.
     """
-    identifiers = {item.purl: f"SPDXRef-{number}" for number, item in enumerate(catalog.components, 1)}
-    licences = sorted({item.licence for item in catalog.components if not item.licence_is_spdx} - {""})
+    listed = (*catalog.components, *catalog.removed)
+    identifiers = {item.purl: f"SPDXRef-{number}" for number, item in enumerate(listed, 1)}
+    licences = sorted({item.licence for item in listed if not item.licence_is_spdx} - {""})
     references = {text: f"LicenseRef-{number}" for number, text in enumerate(licences, 1)}
     moment = format_time(created)
-    root = _package(name, "", _ROOT) | {"checksums": [_checksum(digest.hex)]}
+    identity = str(digest or catalog_digest(catalog))
+    root = _package(name, "", _ROOT) | ({"checksums": [_checksum(digest.hex)]} if digest else {})
     return {
         "spdxVersion": "SPDX-2.3",
         "dataLicense": "CC0-1.0",
         "SPDXID": _DOCUMENT,
         "name": name,
-        "documentNamespace": f"https://pratique.dev/spdx/{uuid.uuid5(_NAMESPACE, str(digest))}",
+        "documentNamespace": f"https://pratique.dev/spdx/{uuid.uuid5(_NAMESPACE, identity)}",
         "creationInfo": {"created": moment, "creators": [_TOOL]},
-        "packages": [root]
-        + [_written(item, identifiers[item.purl], references, moment) for item in catalog.components],
+        "packages": [root] + [_written(item, identifiers[item.purl], references, moment) for item in listed],
         "hasExtractedLicensingInfos": [
             {"licenseId": references[text], "name": text, "extractedText": text} for text in licences
         ],
@@ -58,7 +60,7 @@ def spdx_document(catalog: Catalog, *, name: str, digest: Digest, created: datet
         + [_relation(_ROOT, "CONTAINS", identifier) for identifier in identifiers.values()]
         + [
             _relation(identifiers[item.purl], "DEPENDS_ON", identifiers[target])
-            for item in catalog.components
+            for item in listed
             for target in item.requires
             if target in identifiers
         ],
@@ -215,6 +217,8 @@ def _read(
         ),
         source=str(own.get("source", "")),
         source_version=str(own.get("source_version", "")),
+        layer=str(own.get("layer", "")),
+        removed_by=str(own.get("removed_by", "")),
     )
 
 

@@ -8,6 +8,7 @@ import pratique
 from pratique.model.clock import format_time
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from pratique.scan.match import MatchReport, Vulnerability
@@ -16,8 +17,12 @@ COVERAGE: Final = "https://pratique.dev/coverage"
 """Our extension member: readers that do not know it ignore it, as the framework's parsing rules say."""
 
 
-def vulns_predicate(report: MatchReport, *, started: datetime, finished: datetime) -> dict[str, Any]:
+def vulns_predicate(
+    report: MatchReport, *, started: datetime, finished: datetime, statements: Sequence[str] = ()
+) -> dict[str, Any]:
     """Write a match report as the predicate of a vulns v0.2 statement.
+
+    `statements` are the digests of the VEX evidence that was taken into account.
 
     There is one result for each pair of vulnerability and component. An empty result list means "none found"
     only where the coverage extension's `unknown` is empty too, which the published format cannot say itself.
@@ -36,7 +41,7 @@ def vulns_predicate(report: MatchReport, *, started: datetime, finished: datetim
             "result": [_result(finding) for finding in report.findings],
         },
         "metadata": {"scanStartedOn": format_time(started), "scanFinishedOn": format_time(finished)},
-        COVERAGE: coverage(report),
+        COVERAGE: coverage(report) | ({"statements": list(statements)} if statements else {}),
     }
 
 

@@ -60,6 +60,7 @@ def run(folder: Path, *statements: Statement) -> MatchReport:
         say("pkg:pypi/demo", Status.FIXED),
         say("pkg:pypi/Demo@1.0", name="GHSA-1"),
         say("pkg:pypi/app@3", subcomponents=("pkg:pypi/demo@1.0",)),
+        say("pkg:pypi/app@3"),  # the artifact as a whole
     ],
 )
 def test_a_statement_marks_the_finding_and_the_evidence_says_so(tmp_path: Path, statement: Statement) -> None:
@@ -76,10 +77,10 @@ def test_a_statement_marks_the_finding_and_the_evidence_says_so(tmp_path: Path, 
         say("pkg:pypi/demo@1.1"),
         say("pkg:pypi/other@1.0"),
         say("pkg:npm/demo@1.0"),
+        say("pkg:pypi/demo@1.0", moment=DAY + timedelta(seconds=1)),
         say("pkg:pypi/demo@1.0?file_name=x"),
         say("pkg:pypi/demo@1.0", name="CVE-2"),
         say("pkg:pypi/other-app@3", subcomponents=("pkg:pypi/demo@1.0",)),
-        say("pkg:pypi/app@3"),
         say("https://example.com/demo"),
     ],
 )
