@@ -48,7 +48,7 @@ def use_shipped(home: Path, *, name: str = NAME) -> Imported:
         UsageError: a root of that name is there already: what was fetched is newer, or is another.
     """
     folder = home / "roots" / check_root_name(name, what="--name")
-    if folder.exists():
+    if (folder / ROOT_FILE).exists():
         raise UsageError(f"{folder} is there already", hint="without --shipped, newer ones are taken over")
     pinned, data = shipped("root.json"), shipped(ROOT_FILE)
     root = parse_root(data)

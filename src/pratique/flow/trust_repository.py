@@ -141,7 +141,8 @@ def use_trust(home: Path, source: str, *, pinned: bytes, name: str = "") -> Impo
 
     folder = _named(home, name or sha256_bytes(pinned).hex[:16])
     first = folder / "tuf" / FIRST
-    if folder.exists() and (not first.is_file() or first.read_bytes() != pinned):
+    taken = (folder / ROOT_FILE).exists()  # else a fetch that failed left the folder
+    if taken and (not first.is_file() or first.read_bytes() != pinned):
         raise UsageError(f"{folder} is of another root", hint="choose another --name, or remove it")
     found = fetch_targets(source, [ROOT_FILE, SIGNING_CONFIG], pinned=pinned, cache=folder / "tuf")
     root = parse_root(require(found, ROOT_FILE, source))
@@ -164,7 +165,7 @@ def use_file(home: Path, file: Path, *, fingerprint: Digest, name: str) -> Impor
             f"{file} has fingerprint {root.fingerprint}, not {fingerprint}",
             hint="ask the root's owner for its fingerprint",
         )
-    if (folder / "tuf").exists():
+    if (folder / "tuf" / FIRST).exists():
         raise UsageError(f"{folder} follows a TUF repository", hint="choose another --name, or remove it")
     write_all_atomic([(folder / ROOT_FILE, root.data)])
     return Imported(folder, root, signing=False)

@@ -83,7 +83,9 @@ def test_a_copy_of_another_repository(tmp_path: Path, repository: Path, package:
     assert repository
 
 
-def test_without_a_network(tmp_path: Path, package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_network(
+    tmp_path: Path, repository: Path, package: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(101, "Network is unreachable")
 
@@ -93,6 +95,9 @@ def test_without_a_network(tmp_path: Path, package: Path, monkeypatch: pytest.Mo
         use_public_good(tmp_path / "home", "")
     assert ADDRESS in caught.value.message
     assert not list((tmp_path / "home").rglob("trusted_root.json"))
+    with pytest.raises(InfrastructureError):  # and again, with what that left
+        use_public_good(tmp_path / "home", "")
+    assert use_public_good(tmp_path / "home", str(repository)).root
 
 
 def test_as_it_was_shipped_and_then_followed(tmp_path: Path, repository: Path, package: Path) -> None:
