@@ -13,7 +13,6 @@ from pratique.model.clock import format_time
 from pratique.model.digest import Digest  # noqa: TC001 - msgspec reads the annotations
 from pratique.trust.authority.folder import (
     KEY_FILES,
-    REMOTE_KEYS,
     RemoteKeySource,
     prepare_next,
     put_into_force,
@@ -107,7 +106,7 @@ def rotate(workspace: Workspace, plan: Plan, *, ask: AskSecret = nobody_to_ask) 
     """
     _check(workspace, plan)
     opened = key_opener(ask, workspace.clock)
-    remote = {name: RemoteKeySource(uri, opened(uri)) for name, uri in plan.remote.items()}
+    remote = {name: RemoteKeySource(uri, opened(name, uri)) for name, uri in plan.remote.items()}
     turn = _Turn(workspace, plan, remote)
     with replacing(workspace.home / "trust"):
         recorded = workspace.journal.conclude(turn.last, turn.then)
@@ -159,7 +158,7 @@ class _Turn:
 def _check(workspace: Workspace, plan: Plan) -> None:
     if unknown := sorted({*plan.names, *plan.remote} - set(ALL)):
         raise UsageError(f"no key {unknown[0]!r}", hint=f"keys are {', '.join(ALL)}")
-    if astray := sorted(set(plan.remote) - (set(plan.names) & set(REMOTE_KEYS))):
+    if astray := sorted(set(plan.remote) - set(plan.names)):
         raise UsageError(f"{astray[0]}: a new key is named, and it is not one that is replaced by such a one")
     if plan.keep is not None and plan.keep.exists():
         raise UsageError(f"{plan.keep} is there already", hint="name a new folder for the old keys")

@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING, NoReturn
 
 from pratique.errors import PolicyRefusedError, UsageError
+from pratique.trust.authority.folder import LOG
 from pratique.trust.signers.port import AskSecret, Secret, Surroundings
-from pratique.trust.signers.table import open_key, open_signer
+from pratique.trust.signers.table import open_key, open_log_key, open_signer
 
 if TYPE_CHECKING:
     from pratique.flow.workspace import Workspace
@@ -36,7 +37,7 @@ def key_opener(ask: AskSecret, clock: Clock) -> OpenKey:
         raise UsageError("a key of the authority itself cannot be opened by the authority")
 
     world = Surroundings(ask, nothing, nothing, os.environ, time.sleep, clock)
-    return lambda uri: open_key(uri, world)
+    return lambda name, uri: open_log_key(uri, world) if name == LOG else open_key(uri, world)
 
 
 def person_signer(workspace: Workspace, key: str, ask: AskSecret) -> tuple[Signer, EnrolledKey]:

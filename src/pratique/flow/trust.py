@@ -13,7 +13,7 @@ from pratique.errors import MalformedError, UsageError
 from pratique.flow.progress import Outcome
 from pratique.flow.publickey import given_key
 from pratique.flow.signing import key_opener, nobody_to_ask, surroundings
-from pratique.trust.authority.folder import REMOTE_KEYS, RemoteKeySource
+from pratique.trust.authority.folder import KEY_FILES, RemoteKeySource
 from pratique.trust.authority.init import initialise, load_root
 from pratique.trust.bundle import key_id_of
 from pratique.trust.enrolment import Enrolment, enrolment_statement
@@ -51,7 +51,7 @@ def init_trust(
         home: the state directory.
         trust_domain: names identities and the log.
         clock: the time.
-        remote: URIs of the authority's keys that are elsewhere already, by name: `ca`, `tsa`, `ctlog`.
+        remote: URIs of the authority's keys that are elsewhere already, by name: `ca`, `tsa`, `ctlog`, `log`.
         ask: gives their PINs.
 
     Raises:
@@ -60,16 +60,15 @@ def init_trust(
         ConfigError: a key cannot be used.
         InfrastructureError: what holds it does not answer.
     """
-    if unknown := sorted(set(remote or {}) - set(REMOTE_KEYS)):
-        may = ", ".join(REMOTE_KEYS)
-        raise UsageError(f"no key {unknown[0]!r}", hint=f"keys that may be elsewhere: {may}")
+    if unknown := sorted(set(remote or {}) - set(KEY_FILES)):
+        raise UsageError(f"no key {unknown[0]!r}", hint=f"keys are {', '.join(KEY_FILES)}")
     if (home / "journal").exists() and not (home / "trust").exists():
         raise UsageError(
             f"{home} holds a journal whose trust root is gone; a new root could not continue it",
             hint=f"restore {home / 'trust'} from its copy, or choose another --home",
         )
     opened = key_opener(ask, clock)
-    sources = {name: RemoteKeySource(uri, opened(uri)) for name, uri in (remote or {}).items()}
+    sources = {name: RemoteKeySource(uri, opened(name, uri)) for name, uri in (remote or {}).items()}
     return initialise(home / "trust", trust_domain=trust_domain, clock=clock, remote=sources)
 
 

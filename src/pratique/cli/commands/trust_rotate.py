@@ -42,7 +42,7 @@ def remote_keys(texts: tuple[str, ...]) -> dict[str, str]:
     "keys",
     multiple=True,
     metavar="NAME=KEY",
-    help="New key (ca, tsa, ctlog) that is elsewhere, by URI.  [repeatable]",
+    help="New key that is elsewhere, by URI.  [repeatable]",
 )
 @click.option(
     "--keep-old",

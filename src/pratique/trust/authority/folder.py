@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from pratique.trust.signers.port import KeyHandle
+    from pratique.trust.signers.port import KeyHandle, LogKeyHandle
 
 ROOT_FILE: Final = "trusted_root.json"
-REMOTE_KEYS: Final = ("ca", "tsa", "ctlog")
-KEY_FILES: Final = (*REMOTE_KEYS, "log")
+LOG: Final = "log"
+KEY_FILES: Final = ("ca", "tsa", "ctlog", LOG)
 NEXT: Final = "next"
 _FORMS: Final = (".pem", ".uri")
 PrivateKey = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
 
 
 class RemoteKeySource(NamedTuple):
-    """A key that is elsewhere: how it is opened again, and the key itself."""
+    """A key that is elsewhere: how it is opened again, and the key itself; the log's is Ed25519."""
 
     uri: str
-    handle: KeyHandle
+    handle: KeyHandle | LogKeyHandle
 
 
 @contextmanager

@@ -1,14 +1,15 @@
 """The embedded authority on disk: made once, as a whole or not at all, and loaded to sign.
 
-`trust_dir/trusted_root.json` (public) and `trust_dir/keys/{ca,tsa,ctlog,log}.pem` (0600). Whoever can read
-the keys can sign as anyone of the trust domain, so the folder belongs on the machine of the journal alone.
+`trust_dir/trusted_root.json` (public) and `trust_dir/keys/{ca,tsa,ctlog,log}.pem` (0600), or `NAME.uri` for a
+key that is elsewhere. Whoever can read the keys can sign as anyone of the trust domain, so the folder belongs
+on the machine of the journal alone.
 """
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -19,6 +20,7 @@ from pratique.model.clock import format_time
 from pratique.trust.authority import ca, tsa
 from pratique.trust.authority.folder import (
     KEY_FILES,
+    LOG,
     ROOT_FILE,
     PrivateKey,
     RemoteKeySource,
@@ -27,7 +29,7 @@ from pratique.trust.authority.folder import (
     settle,
     write_folder,
 )
-from pratique.trust.authority.remote import RemoteKey
+from pratique.trust.authority.remote import RemoteKey, RemoteLogKey
 from pratique.trust.authority.roots import first_root, instances
 from pratique.trust.authority.tsq import Query, query_of
 from pratique.trust.identity import Identity, check_trust_domain, role_identity
@@ -46,12 +48,12 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     from pratique.model.clock import Clock
-    from pratique.trust.signers.port import KeyHandle
+    from pratique.trust.signers.port import KeyHandle, LogKeyHandle
 
 _TRIES: Final = 5
 _INIT_HINT: Final = "make one with `pratique trust init`"
-OpenKey = Callable[[str], "KeyHandle"]
-"""Opens a key by its URI (`trust.signers.table`)."""
+OpenKey = Callable[[str, str], "KeyHandle | LogKeyHandle"]
+"""Opens the authority's key of a name by its URI (`trust.signers.table`): `log` is Ed25519, others P-256."""
 
 
 def initialise(
@@ -66,8 +68,8 @@ def initialise(
         trust_dir: the folder.
         trust_domain: names identities and the log.
         clock: the time.
-        remote: keys that are elsewhere already, by name (`REMOTE_KEYS`): instead of `NAME.pem` there will be
-            `NAME.uri`. The log's own key is Ed25519, which key services rarely have, and always a file.
+        remote: keys that are elsewhere already, by name (`KEY_FILES`): instead of `NAME.pem` there will be
+            `NAME.uri`.
 
     Raises:
         UsageError: an authority, or anything else, is there already; or not a trust domain.
@@ -104,10 +106,10 @@ def new_keys(names: Iterable[str], remote: Mapping[str, RemoteKeySource]) -> dic
     """Make the keys of these names, or take those that are elsewhere (randomness)."""
     keys: dict[str, PrivateKey] = {}
     for name in names:
-        if name == "log":
+        if name in remote:
+            keys[name] = _remote(name, remote[name].handle)
+        elif name == LOG:
             keys[name] = Ed25519PrivateKey.generate()
-        elif name in remote:
-            keys[name] = RemoteKey(remote[name].handle)
         else:
             keys[name] = ec.generate_private_key(ec.SECP256R1())
     return keys
@@ -171,7 +173,7 @@ class Authority:
             ca_key=_load_key(folder, "ca", open_key),
             tsa_key=_load_key(folder, "tsa", open_key),
             ctlog_key=_load_key(folder, "ctlog", open_key),
-            log_key=_load_log_key(folder / "log.pem"),
+            log_key=_load_log_key(folder, open_key),
             clock=clock,
             file=trust_dir / ROOT_FILE,
         )
@@ -288,15 +290,34 @@ def load_root(path: Path) -> TrustedRoot:
 
 
 def _load_key(folder: Path, name: str, open_key: OpenKey | None) -> ec.EllipticCurvePrivateKey:
-    path = folder / f"{name}.uri"
-    if not path.exists():
+    if not (folder / f"{name}.uri").exists():
         return load_private_key(folder / f"{name}.pem")
+    key = _load_remote(folder, name, open_key)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise ConfigError(f"{folder / name}.uri: not a P-256 key")
+    return key
+
+
+def _load_remote(folder: Path, name: str, open_key: OpenKey | None) -> PrivateKey:
+    path = folder / f"{name}.uri"
     if open_key is None:
         raise ConfigError(f"{path}: this key is elsewhere, and this command opens no keys")
-    return RemoteKey(open_key(read_private_file(path).decode("utf-8", "replace").strip()))
+    return _remote(name, open_key(name, read_private_file(path).decode("utf-8", "replace").strip()))
 
 
-def _load_log_key(path: Path) -> Ed25519PrivateKey:
+def _remote(name: str, handle: KeyHandle | LogKeyHandle) -> PrivateKey:
+    if name == LOG:
+        return RemoteLogKey(cast("LogKeyHandle", handle))
+    return RemoteKey(cast("KeyHandle", handle))
+
+
+def _load_log_key(folder: Path, open_key: OpenKey | None) -> Ed25519PrivateKey:
+    path = folder / f"{LOG}.pem"
+    if (folder / f"{LOG}.uri").exists():
+        remote = _load_remote(folder, LOG, open_key)
+        if not isinstance(remote, Ed25519PrivateKey):
+            raise ConfigError(f"{path.with_suffix('.uri')}: not an Ed25519 key")
+        return remote
     try:
         key = load_pem_private_key(read_private_file(path), password=None)
     except (TypeError, ValueError) as error:

@@ -1,158 +1,59 @@
-"""`pkcs11:…`: a P-256 key in a token or an HSM, by an RFC 7512 URI (PKCS#11 v2.40, CKM_ECDSA)."""
+"""`pkcs11:…`: a key in a token or an HSM, by an RFC 7512 URI: ECDSA P-256, or for a log Ed25519.
+
+PKCS#11 v2.40, CKM_ECDSA; v3.0, CKM_EDDSA.
+"""
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from pratique.errors import ConfigError, InfrastructureError, PratiqueError, SignatureInvalidError
-from pratique.trust.keys import read_private_file, spki
+from pratique.errors import ConfigError, InfrastructureError, SignatureInvalidError
+from pratique.trust.keys import spki
 from pratique.trust.signers.extras import extra
-from pratique.trust.signers.pkcs11_uri import Pkcs11Uri, parse_pkcs11_uri
-from pratique.trust.signers.port import Secret
+from pratique.trust.signers.pkcs11_token import MODULE_VARIABLE, TokenKey
+from pratique.trust.signers.pkcs11_uri import parse_pkcs11_uri
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pratique.trust.signers.port import KeyHandle, Surroundings
+    from pratique.trust.signers.port import KeyHandle, LogKeyHandle, Surroundings
     from pratique.trust.signers.uri import KeyUri
 
-MODULE_VARIABLE: Final = "PRATIQUE_PKCS11_MODULE"
 _P256: Final = bytes.fromhex("06082a8648ce3d030107")  # DER of the object identifier prime256v1
 _OCTET_STRING: Final = b"\x04\x41"
 _POINT_BYTES: Final = 65
 _COORDINATE_BYTES: Final = 32
-_ONE_AT_A_TIME: Final = threading.Lock()  # a token knows one login per process, whoever made it
-
-_REASONS: Final = {
-    "PinIncorrect": ("the PIN is wrong", "tokens lock after a few wrong PINs: do not just try again"),
-    "PinLenRange": ("the PIN has a length that the token does not take", ""),
-    "PinInvalid": ("the PIN has characters that the token does not take", ""),
-    "PinLocked": ("the token is locked after too many wrong PINs", "its security officer can unlock it"),
-    "PinExpired": ("the PIN has expired", "set a new one with the token's own tool"),
-    "UserPinNotInitialized": ("the token has no user PIN yet", "initialise it with the token's own tool"),
-    "UserNotLoggedIn": (
-        "the token wants a PIN",
-        "name its file: pin-source=file:/path, or $PRATIQUE_PIN_FILE",
-    ),
-    "MechanismInvalid": ("the token cannot sign with ECDSA", "use a token or key that can"),
-}
+# PKCS#11 v3.0 §2.3.5 has both: the curve's name as PrintableString, or its object identifier.
+_ED25519: Final = (b"\x13\x0cedwards25519", bytes.fromhex("06032b6570"))
+_ED25519_POINT: Final = b"\x04\x20"
+_ED25519_BYTES: Final = 32
 
 
-class Pkcs11Key:
-    """A key in a token. A session lasts for one signature."""
+class Pkcs11Key(TokenKey):
+    """A P-256 key in a token."""
 
-    def __init__(self, where: str, uri: Pkcs11Uri, module: str, world: Surroundings) -> None:
-        self.where = where
-        self._uri = uri
-        self._module = module
-        self._ask = world.ask
-        self._pin: str | None = None
-        with self._session(None) as session:
-            self.public_key = self._find_public(session)
+    curves = (_P256,)
 
     def sign_digest(self, digest: bytes) -> bytes:
-        """See `KeyHandle.sign_digest`. A wrong PIN is forgotten and never tried again."""
-        pin = self._pin or self._get_pin()
-        pkcs11 = extra("pkcs11", "pkcs11")
-        with self._session(pin) as session:
-            key = self._only(session, pkcs11.ObjectClass.PRIVATE_KEY)
-            if key[pkcs11.Attribute.EC_PARAMS] != _P256:
-                raise self._not_p256()
-            raw = (
-                key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA, pin=pin)
-                if _asks_again(key, pkcs11)
-                else key.sign(digest, mechanism=pkcs11.Mechanism.ECDSA)
-            )
-        self._pin = pin
+        """See `KeyHandle.sign_digest`."""
+        raw = self.sign_with(digest, "ECDSA")
         r, s = raw[:_COORDINATE_BYTES], raw[_COORDINATE_BYTES:]
         return encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
 
-    def _get_pin(self) -> str:
-        if self._uri.pin_source:
-            data = read_private_file(Path(self._uri.pin_source))
-        else:
-            data = self._ask(Secret("PIN", self.where))
-        try:
-            return data.decode("utf-8").rstrip("\n")
-        except UnicodeDecodeError as error:
-            raise ConfigError(f"{self.where}: its PIN is not UTF-8") from error
-
-    @contextmanager
-    def _session(self, pin: str | None) -> Iterator[Any]:
-        pkcs11 = extra("pkcs11", "pkcs11")
-        with _ONE_AT_A_TIME:
-            try:
-                token = self._token(pkcs11.lib(self._module), pkcs11)
-                with token.open(user_pin=pin) as session:
-                    yield session
-            except PratiqueError:
-                raise
-            except pkcs11.PKCS11Error as error:
-                raise self._explain(error) from error
-
-    def _token(self, library: Any, pkcs11: Any) -> Any:
-        wanted = self._uri
-        found = [
-            token
-            for token in library.get_tokens()
-            if (wanted.token is None or token.label == wanted.token)
-            and (wanted.serial is None or token.serial == wanted.serial.encode())
-            and (wanted.manufacturer is None or token.manufacturer_id == wanted.manufacturer)
-            and (wanted.model is None or token.model == wanted.model)
-            and pkcs11.TokenFlag.TOKEN_INITIALIZED in token.flags
-        ]
-        if len(found) != 1:
-            what = "no token" if not found else f"{len(found)} tokens"
-            raise ConfigError(
-                f"{self.where}: {what} of that name in {self._module}",
-                hint="is it plugged in? List them: pkcs11-tool --module FILE --list-token-slots",
-            )
-        (token,) = found
-        if pkcs11.TokenFlag.USER_PIN_LOCKED in token.flags:
-            raise ConfigError(f"{self.where}: {_REASONS['PinLocked'][0]}", hint=_REASONS["PinLocked"][1])
-        return token
-
-    def _only(self, session: Any, kind: Any) -> Any:
-        found = self._all(session, kind)
-        if len(found) != 1:
-            what = "no key" if not found else f"{len(found)} keys"
-            raise ConfigError(
-                f"{self.where}: {what} of that name in the token",
-                hint="name it by label and id: pkcs11:token=…;object=…;id=%01",
-            )
-        return found[0]
-
-    def _all(self, session: Any, kind: Any) -> list[Any]:
-        pkcs11 = extra("pkcs11", "pkcs11")
-        wanted: dict[Any, Any] = {pkcs11.Attribute.CLASS: kind}
-        if self._uri.object is not None:
-            wanted[pkcs11.Attribute.LABEL] = self._uri.object
-        if self._uri.id is not None:
-            wanted[pkcs11.Attribute.ID] = self._uri.id
-        return list(session.get_objects(wanted))
-
-    def _find_public(self, session: Any) -> bytes:
+    def find_public(self, session: Any) -> bytes:
         """Read the public half, which tokens show without a PIN: as a key, or as the key's certificate."""
         pkcs11 = extra("pkcs11", "pkcs11")
-        if not self._all(session, pkcs11.ObjectClass.PUBLIC_KEY):
-            certificate = self._only(session, pkcs11.ObjectClass.CERTIFICATE)[pkcs11.Attribute.VALUE]
+        if not self.all(session, pkcs11.ObjectClass.PUBLIC_KEY):
+            certificate = self.only(session, pkcs11.ObjectClass.CERTIFICATE)[pkcs11.Attribute.VALUE]
             key = x509.load_der_x509_certificate(certificate).public_key()
             if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-                raise self._not_p256()
+                raise self.another_kind()
             return spki(key)
-        public = self._only(session, pkcs11.ObjectClass.PUBLIC_KEY)
-        if public[pkcs11.Attribute.KEY_TYPE] != pkcs11.KeyType.EC:
-            raise self._not_p256()
-        if public[pkcs11.Attribute.EC_PARAMS] != _P256:
-            raise self._not_p256()
-        point: bytes = public[pkcs11.Attribute.EC_POINT]
+        point = self.point(session, pkcs11.KeyType.EC)
         if len(point) != _POINT_BYTES:  # PKCS#11 v2.40 §2.3.3 has it in an OCTET STRING; some tokens do not
             point = point.removeprefix(_OCTET_STRING)
         try:
@@ -162,32 +63,45 @@ class Pkcs11Key:
                 f"{self.where}: the token gives a public key that does not parse"
             ) from error
 
-    def _not_p256(self) -> ConfigError:
+    def another_kind(self) -> ConfigError:
+        """See `TokenKey.another_kind`."""
         return ConfigError(
             f"{self.where}: not an ECDSA P-256 key",
             hint="make one: pkcs11-tool --keypairgen --key-type EC:prime256v1",
         )
 
-    def _explain(self, error: Exception) -> PratiqueError:
-        name = type(error).__name__
-        if name in _REASONS:
-            what, hint = _REASONS[name]
-            return ConfigError(f"{self.where}: {what}", hint=hint)
-        if "loading" in str(error):
-            return ConfigError(
-                f"{self._module}: not a PKCS#11 module that can be loaded",
-                hint=f"check the path, or ${MODULE_VARIABLE}",
-            )
-        said = str(error) or name
-        return InfrastructureError(f"{self.where}: the token failed: {said[:200]}", hint="is it still there?")
+
+class Pkcs11LogKey(TokenKey):
+    """An Ed25519 key in a token; its public half has to be there as a key."""
+
+    curves = _ED25519
+
+    def sign_message(self, message: bytes) -> bytes:
+        """See `LogKeyHandle.sign_message`."""
+        return self.sign_with(message, "EDDSA")
+
+    def find_public(self, session: Any) -> bytes:
+        """Read it as a key: few tokens have certificates of such keys."""
+        point = self.point(session, extra("pkcs11", "pkcs11").KeyType.EC_EDWARDS)
+        if len(point) != _ED25519_BYTES:
+            point = point.removeprefix(_ED25519_POINT)
+        try:
+            public = Ed25519PublicKey.from_public_bytes(point)
+        except ValueError as error:
+            raise InfrastructureError(
+                f"{self.where}: the token gives a public key that does not parse"
+            ) from error
+        return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    def another_kind(self) -> ConfigError:
+        """See `TokenKey.another_kind`."""
+        return ConfigError(
+            f"{self.where}: not an Ed25519 key",
+            hint="make one: pkcs11-tool --keypairgen --key-type EC:edwards25519",
+        )
 
 
-def _asks_again(key: Any, pkcs11: Any) -> bool:
-    """Say whether the key wants the PIN before each signature (CKA_ALWAYS_AUTHENTICATE)."""
-    try:
-        return bool(key[pkcs11.Attribute.ALWAYS_AUTHENTICATE])
-    except pkcs11.PKCS11Error:
-        return False  # tokens older than the attribute
+_Key = TypeVar("_Key", bound=TokenKey)
 
 
 def open_key(uri: KeyUri, world: Surroundings) -> KeyHandle:
@@ -198,6 +112,15 @@ def open_key(uri: KeyUri, world: Surroundings) -> KeyHandle:
         ConfigError: no module, no such token or key, or one of another kind.
         InfrastructureError: the token failed.
     """
+    return _open(uri, world, Pkcs11Key)
+
+
+def open_log_key(uri: KeyUri, world: Surroundings) -> LogKeyHandle:
+    """Find an Ed25519 key and its public half in a token (I/O); raises as `open_key`."""
+    return _open(uri, world, Pkcs11LogKey)
+
+
+def _open(uri: KeyUri, world: Surroundings, kind: type[_Key]) -> _Key:
     parsed = parse_pkcs11_uri(uri.rest)
     module = parsed.module or world.environ.get(MODULE_VARIABLE, "")
     if not module:
@@ -206,6 +129,6 @@ def open_key(uri: KeyUri, world: Surroundings) -> KeyHandle:
             hint=f"add ?module-path=/usr/lib/…/module.so, or set ${MODULE_VARIABLE}",
         )
     try:
-        return Pkcs11Key(str(uri), parsed, module, world)
+        return kind(str(uri), parsed, module, world)
     except SignatureInvalidError as error:
         raise ConfigError(f"{uri}: {error.message}") from error

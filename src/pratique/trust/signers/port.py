@@ -53,6 +53,32 @@ class KeyHandle(Protocol):
         ...
 
 
+class LogKeyHandle(Protocol):
+    """An Ed25519 private key that is elsewhere, as a log signs its tree heads with. Otherwise as `KeyHandle`.
+
+    Ed25519 signs the message, not a digest of it (RFC 8032 §5.1): the whole of it goes to where the key is.
+    """
+
+    @property
+    def where(self) -> str:
+        """Names the key in messages, as its URI without anything secret."""
+        ...
+
+    @property
+    def public_key(self) -> bytes:
+        """DER SubjectPublicKeyInfo."""
+        ...
+
+    def sign_message(self, message: bytes) -> bytes:
+        """Sign a message and give the 64 bytes of the signature.
+
+        Raises:
+            ConfigError: wrong PIN or permission; a key disabled or gone.
+            InfrastructureError: the token or service does not answer, or not in time.
+        """
+        ...
+
+
 class Signer(Protocol):
     """Signs statements as one identity."""
 

@@ -1,4 +1,4 @@
-"""`vault:KEY`: a key of HashiCorp Vault's (or OpenBao's) transit engine, type ecdsa-p256.
+"""`vault:KEY`: a key of HashiCorp Vault's (or OpenBao's) transit engine: ecdsa-p256, or for a log ed25519.
 
 Address and token are where Vault's own tools have them: `$VAULT_ADDR`, `$VAULT_CACERT`, `$VAULT_NAMESPACE`,
 and `$VAULT_TOKEN` or `~/.vault-token`.
@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from pratique.errors import ConfigError, InfrastructureError, PratiqueError, UsageError
 from pratique.trust.keys import spki
@@ -22,16 +23,17 @@ from pratique.trust.signers.uri import options
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pratique.trust.signers.port import KeyHandle, Surroundings
+    from pratique.trust.signers.port import KeyHandle, LogKeyHandle, Surroundings
     from pratique.trust.signers.uri import KeyUri
 
-_TYPE: Final = "ecdsa-p256"
 _FORBIDDEN: Final = 403
 _NOT_FOUND: Final = 404
 
 
-class VaultKey:
+class _TransitKey:
     """One version of a transit key: a rotation between two calls changes nothing."""
+
+    kind: str
 
     def __init__(self, where: str, service: Service, path: tuple[str, str], version: str) -> None:
         self.where = where
@@ -42,28 +44,24 @@ class VaultKey:
     def _find(self, wanted: str) -> tuple[int, bytes]:
         answer = self._call("GET", f"/v1/{self._mount}/keys/{self._name}")
         data = answer.get("data")
-        if not isinstance(data, dict) or data.get("type") != _TYPE:
+        if not isinstance(data, dict) or data.get("type") != self.kind:
             kind = data.get("type") if isinstance(data, dict) else "none"
             raise ConfigError(
-                f"{self.where}: a key of type {str(kind)[:40]}, not {_TYPE}",
-                hint=f"make one: vault write -f {self._mount}/keys/NAME type={_TYPE}",
+                f"{self.where}: a key of type {str(kind)[:40]}, not {self.kind}",
+                hint=f"make one: vault write -f {self._mount}/keys/NAME type={self.kind}",
             )
         version = wanted or str(data.get("latest_version", ""))
         try:
-            pem = data["keys"][version]["public_key"]
-            return int(version), spki(load_pem_public_key(pem.encode()))  # type: ignore[arg-type] # type checked above
+            return int(version), self._read(data["keys"][version]["public_key"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(f"{self.where}: there is no version {version[:20]!r} of it") from error
 
-    def sign_digest(self, digest: bytes) -> bytes:
-        """See `KeyHandle.sign_digest`."""
-        body = {
-            "input": b64encode(digest).decode(),
-            "prehashed": True,
-            "marshaling_algorithm": "asn1",
-            "key_version": self._version,
-        }
-        answer = self._call("POST", f"/v1/{self._mount}/sign/{self._name}/sha2-256", body)
+    def _read(self, text: str) -> bytes:
+        raise NotImplementedError
+
+    def _sign(self, data: bytes, how: dict[str, Any], algorithm: str = "") -> bytes:
+        body = {"input": b64encode(data).decode(), "key_version": self._version, **how}
+        answer = self._call("POST", f"/v1/{self._mount}/sign/{self._name}{algorithm}", body)
         try:
             prefix, version, text = answer["data"]["signature"].split(":")
             signature = b64decode(text, validate=True)
@@ -91,6 +89,33 @@ class VaultKey:
         return ConfigError(f"{self.where}: Vault refused ({error.status}): {error.said}")
 
 
+class VaultKey(_TransitKey):
+    """A P-256 key."""
+
+    kind = "ecdsa-p256"
+
+    def _read(self, text: str) -> bytes:
+        return spki(load_pem_public_key(text.encode()))  # type: ignore[arg-type] # the type is checked by now
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        """See `KeyHandle.sign_digest`."""
+        return self._sign(digest, {"prehashed": True, "marshaling_algorithm": "asn1"}, "/sha2-256")
+
+
+class VaultLogKey(_TransitKey):
+    """An Ed25519 key, whose public half Vault gives as 32 bytes."""
+
+    kind = "ed25519"
+
+    def _read(self, text: str) -> bytes:
+        public = Ed25519PublicKey.from_public_bytes(b64decode(text, validate=True))
+        return public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    def sign_message(self, message: bytes) -> bytes:
+        """See `LogKeyHandle.sign_message`."""
+        return self._sign(message, {})
+
+
 def open_key(uri: KeyUri, world: Surroundings) -> KeyHandle:
     """Find a transit key and its public half (I/O).
 
@@ -99,6 +124,15 @@ def open_key(uri: KeyUri, world: Surroundings) -> KeyHandle:
         ConfigError: no address or token, no such key, one of another kind, or no permission.
         InfrastructureError: Vault cannot be reached, is sealed, or keeps failing.
     """
+    return VaultKey(*_found(uri, world))
+
+
+def open_log_key(uri: KeyUri, world: Surroundings) -> LogKeyHandle:
+    """Find a log's transit key and its public half (I/O); raises as `open_key`."""
+    return VaultLogKey(*_found(uri, world))
+
+
+def _found(uri: KeyUri, world: Surroundings) -> tuple[str, Service, tuple[str, str], str]:
     name, given = options(uri, frozenset({"mount", "version"}))
     version = given.get("version", "")
     if version and not version.isdecimal():
@@ -116,7 +150,7 @@ def open_key(uri: KeyUri, world: Surroundings) -> KeyHandle:
         ca_file=world.environ.get("VAULT_CACERT") or None,
     )
     mount = quote(given.get("mount", "transit").strip("/"))
-    return VaultKey(str(uri), service, (mount, quote(name, safe="")), version)
+    return str(uri), service, (mount, quote(name, safe="")), version
 
 
 def _headers(uri: KeyUri, environ: Mapping[str, str]) -> dict[str, str]:

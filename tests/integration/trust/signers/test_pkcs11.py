@@ -114,24 +114,34 @@ def test_an_authority_whose_keys_are_in_the_token(token: Token) -> None:
     pin, home = token.folder / "pin", token.folder / "home"
     pin.write_text(f"{PIN}\n")
     pin.chmod(0o600)
-    names = ("ca", "tsa", "ctlog")
-    for name in names:
-        token.tool("--keypairgen", "--key-type", "EC:prime256v1", "--label", name)
+    kinds = {"ca": "prime256v1", "tsa": "prime256v1", "ctlog": "prime256v1", "log": "edwards25519"}
+    for name, curve in kinds.items():
+        token.tool("--keypairgen", "--key-type", f"EC:{curve}", "--label", name)
 
-    def pratique(*arguments: str) -> str:
+    def pratique(*arguments: str, fails: bool = False) -> str:
         environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(SOURCE), **token.environment}
         command = [PYTHON, "-m", "pratique", *arguments, "--home", str(home)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+        assert (done.returncode != 0) == fails, done.stderr
         return done.stdout
 
     query = f"?module-path={MODULE}&pin-source=file:{pin}"
-    keys = [f"--key={name}=pkcs11:token=pratique;object={name}{query}" for name in names]
+    keys = [f"--key={name}=pkcs11:token=pratique;object={name}{query}" for name in kinds]
     pratique("trust", "init", *keys)
     assert sorted(path.name for path in (home / "trust" / "keys").iterdir()) == [
-        "ca.uri", "ctlog.uri", "log.pem", "tsa.uri",
+        "ca.uri", "ctlog.uri", "log.uri", "tsa.uri",
     ]  # fmt: skip
     pratique("trust", "keygen", str(token.folder / "ada.key"))
     enrolled = json.loads(
         pratique("trust", "enrol", "ada", "--key", str(token.folder / "ada.key.pub"), "--role", "a", "--json")
     )
     assert "administrator" in pratique("verify", enrolled["evidence"])
+    assert "1 entries" in pratique("log", "check")
+    token.tool("--keypairgen", "--key-type", "EC:edwards25519", "--label", "log2")
+    pratique("trust", "rotate", "--only", "log", f"--key=log=pkcs11:token=pratique;object=log2{query}")
+    assert "object=log2" in (home / "trust/keys/log.uri").read_text()
+    assert "2 entries" in pratique("log", "check")
+    pratique(
+        "trust", "rotate", "--only", "log", f"--key=log=pkcs11:token=pratique;object=ca{query}", fails=True
+    )
+    assert "2 entries" in pratique("log", "check")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Iterator  # noqa: TC003 - fixtures' types are looked at
 from pathlib import Path  # noqa: TC003
 from typing import Any
 
 import pytest
-from signer_peers import free_port, sign_with, wait_for
+from signer_peers import SOURCE, free_port, sign_with, wait_for
 
 VAULT = os.environ.get("PRATIQUE_VAULT", "")
 
@@ -90,3 +91,23 @@ def test_no_vault(vault: Vault) -> None:
     gone = vault.sign("vault:signing", VAULT_ADDR=f"http://127.0.0.1:{free_port()}")
     assert (gone["error"], len(gone["waited"])) == ("InfrastructureError", 3)
     assert "no Vault token" in vault.sign("vault:signing", VAULT_TOKEN="", HOME="/nowhere")["message"]
+
+
+def test_the_logs_key_in_a_vault(vault: Vault, tmp_path: Path) -> None:
+    vault.call("transit/keys/log", {"type": "ed25519"})
+    home = tmp_path / "home"
+
+    def pratique(*arguments: str, code: int = 0) -> str:
+        command = [sys.executable, "-m", "pratique", *arguments, "--home", str(home)]
+        environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(SOURCE)}
+        done = subprocess.run(
+            command, check=False, capture_output=True, text=True, env={**environment, **vault.environment}
+        )
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    assert "not ed25519" in pratique("trust", "init", "--key", "log=vault:signing", code=2)
+    pratique("trust", "init", "--key", "log=vault:log")
+    pratique("trust", "keygen", str(tmp_path / "ada.key"))
+    pratique("trust", "enrol", "ada", "--key", str(tmp_path / "ada.key.pub"), "--role", "a")
+    assert "1 entries" in pratique("log", "check")
