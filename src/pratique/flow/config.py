@@ -10,18 +10,17 @@ from typing import Any, Literal
 import msgspec
 
 from pratique.deploy.quorum import Rule
-from pratique.errors import ConfigError, MalformedError
+from pratique.errors import ConfigError
+from pratique.flow.bundle_config import BundleConfig, check_bundle_config
 from pratique.flow.environment_config import (
     NAME,
     EnvironmentConfig,
     ServiceConfig,
     check_environments,
 )
-from pratique.model.digest import parse_digest
 from pratique.policy.engine.choose import EngineName  # noqa: TC001 - msgspec reads the annotations
 from pratique.policy.settings import typed
 from pratique.policy.sources import InputShape, RegoVersion, VolatileTable
-from pratique.trust.pattern import parse_pattern
 
 FILE_NAME = "pratique.toml"
 _MAX_BYTES = 1024 * 1024
@@ -88,26 +87,6 @@ class ScanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     epss: str | None = None
 
 
-class BundleConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[policy.bundle]`: a signed policy bundle, used instead of anything else; exactly one of path and oci.
-
-    Attributes:
-        path: the archive, as `pratique policy bundle` or `pratique policy pull` wrote it.
-        oci: `oci://HOST/REPOSITORY@sha256:…`, where `pratique policy pull` gets it; nothing else asks there.
-        digest: the policy's digest, as decisions name it.
-        signer: who must have signed it: a pattern over identities, as text or `{issuer, subject}`.
-        trusted_root: trusted root its signature is verified against; absent, the project's own.
-        key: public key of a signer who is not enrolled here.
-    """
-
-    digest: str
-    signer: str | dict[str, str]
-    path: str | None = None
-    oci: str | None = None
-    trusted_root: str | None = None
-    key: str | None = None
-
-
 class PolicySourceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One entry of `[[policy.source]]`: rules of one's own, evaluated by themselves.
 
@@ -148,7 +127,7 @@ class PolicyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         bundle: see `BundleConfig`.
         mode: what a denial leads to; `enforce`, unless it says otherwise.
         trust: laid over the shipped `trust.toml`.
-        organisation: file of an organisation's policy that this one may not weaken.
+        organisation: file of an organisation's policy that this one may not weaken, or of a pin of one.
         engine: what evaluates the rules: `regorus` (the default), `opa`, or `both`, which must agree.
         opa: the program, by name or absolute path, for the latter two.
     """
@@ -302,13 +281,7 @@ def _check_bundle(policy: PolicyConfig, what: str) -> None:
     own = (policy.data, policy.rules, policy.source, policy.folder, policy.profile, policy.trust, policy.mode)
     if any(own):
         raise ConfigError(f"{what}: policy.bundle is a whole policy: nothing else of [policy] goes with it")
-    if (bundle.path is None) == (bundle.oci is None):
-        raise ConfigError(f"{what}: [policy.bundle] needs exactly one of path, oci")
-    try:
-        parse_digest(bundle.digest)
-    except MalformedError as error:
-        raise ConfigError(f"{what}: policy.bundle.digest: {error.message}", hint=error.hint) from error
-    parse_pattern(bundle.signer, what=f"{what}: policy.bundle.signer")
+    check_bundle_config(bundle, f"{what}: policy.bundle")
 
 
 _TABLES = (

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from pratique.flow.config import FILE_NAME
+from pratique.flow.organisation import load_organisation
 from pratique.flow.policy_release import release_in_force
 from pratique.policy.bundle import PolicyBundle, load_bundle
 from pratique.policy.engine.choose import engine_named
-from pratique.policy.files import read_data, read_file, read_modules
-from pratique.policy.organisation import Organisation, parse_organisation, verify_held
+from pratique.policy.files import read_data, read_modules
+from pratique.policy.organisation import verify_held
 from pratique.policy.settings import merge
 from pratique.policy.shipped import DEFAULT_PROFILE, PROFILES, Profile, shipped_bundle
 from pratique.policy.sources import CONFIGURED, Source, parse_source
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pratique.flow.config import PolicySourceConfig, Project
     from pratique.flow.workspace import Workspace
     from pratique.policy.engine.port import Engine
+    from pratique.policy.organisation import Organisation
 
 ORGANISATION_FILE: Final = "organisation.toml"
 _URI: Final = "https://pratique.dev/policy/"
@@ -51,14 +53,17 @@ def organisations_of(workspace: Workspace, project: Project) -> tuple[Organisati
     One may be set for all work (`Workspace.organisation`), one in the state directory (`organisation.toml`),
     one by the project itself.
 
+    Each file is the policy, or pins a release of it (`flow.organisation`).
+
     Raises:
         ConfigError: one is missing, though it is named, or does not hold up.
+        EvidenceInvalidError: a release that one pins is unsigned, expired, or not the one.
     """
     own = project.config.policy.organisation
     named = [workspace.organisation] if workspace.organisation else []
     named += [path for path in (workspace.home / ORGANISATION_FILE,) if path.exists()]
     named += [project.path(own)] if own else []
-    found = {path.resolve(): parse_organisation(read_file(path), what=str(path)) for path in named}
+    found = {path.resolve(): load_organisation(workspace, path) for path in named}
     return tuple(found.values())
 
 
@@ -68,7 +73,9 @@ def _configured(
     """Load what the project's file means, over what the organisations ask."""
     policy = project.config.policy
     if policy.bundle:
-        return release_in_force(workspace, project, policy.bundle).bundle
+        bundle = release_in_force(workspace, project, policy.bundle).content
+        assert isinstance(bundle, PolicyBundle)  # noqa: S101 - as `release_pinned` saw to
+        return bundle
     sources = [_source(project, config) for config in policy.source]
     if policy.folder:
         return load_bundle(project.path(policy.folder), sources)
@@ -101,15 +108,15 @@ def engine_of(project: Project | None) -> Engine:
 
 
 def policy_notice(workspace: Workspace, project: Project) -> str:
-    """Say so when the policy in force is about to expire; nothing otherwise.
+    """Say so when a policy in force is about to expire, or an organisation's is unsigned; nothing otherwise.
 
     Raises:
         EvidenceInvalidError: as `policy_of`.
     """
-    bundle = project.config.policy.bundle
-    if bundle is None:
-        return ""
-    return release_in_force(workspace, project, bundle).release.notice(workspace.clock())
+    now, bundle = workspace.clock(), project.config.policy.bundle
+    notices = [release_in_force(workspace, project, bundle).release.notice(now)] if bundle else []
+    notices += [organisation.notice(now) for organisation in organisations_of(workspace, project)]
+    return "; ".join(notice for notice in notices if notice)
 
 
 def policy_uri(workspace: Workspace, project: Project) -> str:

@@ -2,8 +2,8 @@
 
     oci-layout
     index.json                  names the two manifests
-    blobs/sha256/<policy>       canonical JSON of the bundle: its digest is what decisions name
-    blobs/sha256/<manifest>     artifact of type POLICY_TYPE; its only layer is the policy
+    blobs/sha256/<policy>       a bundle's JSON, or an organisation's TOML: decisions name its digest
+    blobs/sha256/<manifest>     artifact of a `Kind`; its only layer is the policy
     blobs/sha256/<signature>    Sigstore bundle: a policy-release statement about policy and manifest
     blobs/sha256/<referrer>     manifest of the signature, as Sigstore's tools push it; refers to the manifest
     blobs/sha256/<empty>        `{}`, the configuration of both
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
     from pratique.policy.distribution.release import PolicyRelease
 
-POLICY_TYPE: Final = "application/vnd.pratique.policy.v1"
-POLICY_LAYER: Final = "application/vnd.pratique.policy.v1+json"
 MAX_ARCHIVE_BYTES: Final = 64 << 20
 _TITLE: Final = "org.opencontainers.image.title"
 _VERSION: Final = "org.opencontainers.image.version"
@@ -46,14 +44,35 @@ _BLOBS: Final = "blobs/sha256/"
 _NOTHING: Final = b"{}"
 
 
+class Kind(msgspec.Struct, frozen=True):
+    """What is released: its artifact type, its layer's media type, and what people call it."""
+
+    artifact_type: str
+    layer: str
+    noun: str
+
+
+POLICY: Final = Kind(
+    "application/vnd.pratique.policy.v1", "application/vnd.pratique.policy.v1+json", "a policy"
+)
+ORGANISATION: Final = Kind(
+    "application/vnd.pratique.organisation.v1",
+    "application/vnd.pratique.organisation.v1+toml",
+    "an organisation's policy",
+)
+_KINDS: Final = {kind.artifact_type: kind for kind in (POLICY, ORGANISATION)}
+
+
 class Artifact(msgspec.Struct, frozen=True):
     """A policy's manifest.
 
     Attributes:
+        kind: whether it is a policy or an organisation's.
         policy: the layer's descriptor; its digest is the policy's.
         data: the manifest's bytes.
     """
 
+    kind: Kind
     policy: Descriptor
     data: bytes
 
@@ -61,7 +80,9 @@ class Artifact(msgspec.Struct, frozen=True):
     def descriptor(self) -> Descriptor:
         """What names the manifest."""
         manifest = parse_manifest(self.data, "policy manifest")
-        return _describe(self.data, MANIFEST, artifact_type=POLICY_TYPE, annotations=manifest.annotations)
+        return _describe(
+            self.data, MANIFEST, artifact_type=self.kind.artifact_type, annotations=manifest.annotations
+        )
 
 
 class Packed(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,17 +99,17 @@ class Packed(msgspec.Struct, frozen=True, kw_only=True):
     signature: bytes
 
 
-def make_artifact(policy: bytes, release: PolicyRelease) -> Artifact:
+def make_artifact(policy: bytes, release: PolicyRelease, kind: Kind) -> Artifact:
     """Make the manifest that carries a policy; what it says about itself is for people."""
-    layer = _describe(policy, POLICY_LAYER)
+    layer = _describe(policy, kind.layer)
     annotations = {_TITLE: release.name, _VERSION: release.version}
     manifest = Manifest(
         config=_describe(_NOTHING, EMPTY),
         layers=(layer,),
-        artifact_type=POLICY_TYPE,
+        artifact_type=kind.artifact_type,
         annotations=annotations,
     )
-    return Artifact(layer, manifest.encode())
+    return Artifact(kind, layer, manifest.encode())
 
 
 def parse_artifact(data: bytes, what: str) -> Artifact:
@@ -99,14 +120,15 @@ def parse_artifact(data: bytes, what: str) -> Artifact:
     """
     manifest = parse_manifest(data, what)
     layers = manifest.layers
-    if manifest.artifact_type != POLICY_TYPE or len(layers) != 1 or layers[0].media_type != POLICY_LAYER:
-        kind = manifest.artifact_type or manifest.config.media_type
+    kind = _KINDS.get(manifest.artifact_type)
+    if kind is None or len(layers) != 1 or layers[0].media_type != kind.layer:
+        found = manifest.artifact_type or manifest.config.media_type
         raise MalformedError(
-            f"{what} is no policy, but {kind[:80]!r}", hint="pratique policy bundle makes one"
+            f"{what} is no policy, but {found[:80]!r}", hint="pratique policy bundle makes one"
         )
     if layers[0].size > MAX_ARCHIVE_BYTES:
         raise MalformedError(f"{what}: a policy of {layers[0].size} bytes, more than {MAX_ARCHIVE_BYTES}")
-    return Artifact(layers[0], data)
+    return Artifact(kind, layers[0], data)
 
 
 def signature_manifest(artifact: Artifact, signature: bytes) -> bytes:
@@ -167,7 +189,7 @@ def _read(files: Mapping[str, bytes], what: str) -> Packed:
     if _INDEX not in files:
         raise MalformedError(f"{what} is no policy archive: it has no {_INDEX}")
     offered = parse_index(files[_INDEX], f"{what}: {_INDEX}")
-    policies = [item for item in offered if item.artifact_type == POLICY_TYPE]
+    policies = [item for item in offered if item.artifact_type in _KINDS]
     if len(policies) != 1:
         raise MalformedError(f"{what}: {len(policies)} policies in it, not one")
     artifact = parse_artifact(_blob(files, policies[0].digest, what), what)

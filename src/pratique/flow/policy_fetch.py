@@ -15,15 +15,14 @@ from pratique.store.atomic import write_atomic
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pratique.flow.config import BundleConfig, Project
-    from pratique.flow.policy_release import Accepted
+    from pratique.flow.policy_release import Accepted, Pin
     from pratique.flow.workspace import Workspace
 
 _OCI = "oci://"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """What the command line says; what it leaves out is taken from `[policy.bundle]`."""
+    """What the command line says; what it leaves out is taken from a pin."""
 
     place: str | None
     signer: Any
@@ -41,23 +40,28 @@ class Fetched(msgspec.Struct, frozen=True):
     path: Path
 
 
-def fetch_policy(workspace: Workspace, project: Project | None, wanted: Wanted, auth: Path | None) -> Fetched:
+def fetch_policy(workspace: Workspace, pin: Pin | None, wanted: Wanted, auth: Path | None) -> Fetched:
     """Fetch, verify, keep.
+
+    Args:
+        workspace: the state directory that keeps it.
+        pin: a project's `[policy.bundle]`, or an organisation's.
+        wanted: see `Wanted`.
+        auth: file of registries' passwords.
 
     Raises:
         UsageError: no place, no signer, or a tag alone.
         EvidenceInvalidError: it is not accepted; nothing was kept.
         InfrastructureError: the registry does not answer.
     """
-    config = project.config.policy.bundle if project else None
     place = wanted.place
-    if place is None and project and config:
-        place = config.oci or str(project.path(config.path or ""))
+    if place is None and pin:
+        place = pin.config.oci or str(pin.path(pin.config.path))
     if not place:
         raise UsageError(
             "no place to pull from", hint="name one, or pin a bundle in pratique.toml: [policy.bundle]"
         )
-    accepted = _accepted(workspace, project, config, wanted)
+    accepted = _accepted(workspace, pin, wanted)
     if not place.startswith(_OCI):
         return _from_file(workspace, place, accepted)
     there = parse_place(place)
@@ -79,27 +83,25 @@ def _from_file(workspace: Workspace, place: str, accepted: Accepted) -> Fetched:
 
     data = read_archive(Path(place))
     release = accept(unpack(data, place), accepted, at=workspace.clock(), what=place)
-    path = pulled_file(workspace.home, release.bundle.digest)
+    path = pulled_file(workspace.home, release.digest)
     write_atomic(path, data)
     return Fetched(release, place, path)
 
 
-def _accepted(
-    workspace: Workspace, project: Project | None, config: BundleConfig | None, wanted: Wanted
-) -> Accepted:
-    signer = wanted.signer or (config and config.signer)
+def _accepted(workspace: Workspace, pin: Pin | None, wanted: Wanted) -> Accepted:
+    signer = wanted.signer or (pin and pin.config.signer)
     if not signer:
         raise UsageError(
             "nobody is named whose signature counts", hint="--signer spiffe://acme.example/administrator"
         )
     root, key = wanted.trusted_root, wanted.key
-    if config and project:
-        root = root or (project.path(config.trusted_root) if config.trusted_root else None)
-        key = key or (project.path(config.key) if config.key else None)
+    if pin:
+        root = root or pin.path(pin.config.trusted_root)
+        key = key or pin.path(pin.config.key)
     return acceptance(
         workspace,
         signer=signer,
-        digest=wanted.digest or (config.digest if config else None),
+        digest=wanted.digest or (pin.config.digest if pin else None),
         trusted_root=root,
         key=key,
     )

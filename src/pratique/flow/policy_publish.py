@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pratique.errors import MalformedError, UsageError
-from pratique.flow.policy_archive import Packed, make_artifact, pack
+from pratique.flow.policy_archive import Kind, Packed, make_artifact, pack
 from pratique.flow.signing import person_signer
 from pratique.model.predicate import POLICY_RELEASE
 from pratique.policy.distribution.release import PolicyRelease, parse_release
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pratique.flow.workspace import Workspace
-    from pratique.policy.bundle import PolicyBundle
     from pratique.trust.signers.port import AskSecret
 
 ROLE: Final = "administrator"
@@ -32,7 +31,8 @@ class Made(msgspec.Struct, frozen=True):
 
 def make_release(
     workspace: Workspace,
-    bundle: PolicyBundle,
+    policy: bytes,
+    kind: Kind,
     *,
     name: str,
     version: str,
@@ -44,7 +44,8 @@ def make_release(
 
     Args:
         workspace: the state directory.
-        bundle: the policy.
+        policy: a bundle's canonical JSON, or an organisation's file.
+        kind: which of the two.
         name: what the policy is called.
         version: which of its versions this is.
         expires: its last moment.
@@ -67,10 +68,10 @@ def make_release(
     except MalformedError as error:
         raise UsageError(error.message, hint=error.hint) from error
     signer = workspace.authority.signer(ROLE) if key is None else person_signer(workspace, key, ask)[0]
-    policy = bundle.encode()
-    artifact = make_artifact(policy, release)
+    artifact = make_artifact(policy, release, kind)
+    suffix = kind.layer.rpartition("+")[2]
     subjects = [
-        Subject(f"{name}.json", artifact.policy.digest.digest_set),
+        Subject(f"{name}.{suffix}", artifact.policy.digest.digest_set),
         Subject(f"{name} (OCI manifest)", artifact.descriptor.digest.digest_set),
     ]
     workspace.blobs.put(policy)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pratique.errors import ConfigError, EvidenceInvalidError
-from pratique.flow.policy_archive import MAX_ARCHIVE_BYTES, Packed, unpack
+from pratique.flow.policy_archive import MAX_ARCHIVE_BYTES, POLICY, Kind, Packed, unpack
 from pratique.model.digest import Digest, parse_digest, sha256_bytes
 from pratique.model.predicate import POLICY_RELEASE
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.distribution.release import PolicyRelease, parse_release
+from pratique.policy.organisation import Organisation, parse_organisation
 from pratique.trust.authority.init import load_root
 from pratique.trust.bundle import key_id_of
 from pratique.trust.identity import EnrolledKey
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pratique.flow.config import BundleConfig, Project
+    from pratique.flow.bundle_config import BundleConfig
+    from pratique.flow.config import Project
     from pratique.flow.workspace import Workspace
     from pratique.trust.root import TrustedRoot
     from pratique.trust.verify import Verified
 
+_PULL = (
+    "fetch it with: pratique policy pull; what an organisation's file pins: pratique policy pull --pin FILE"
+)
 _SINCE_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -52,12 +57,14 @@ class Release(msgspec.Struct, frozen=True, kw_only=True):
     """A release that was accepted.
 
     Attributes:
-        bundle: the policy.
+        digest: of what is released, as decisions name it.
+        content: the policy, or the organisation's.
         release: what its signer says about it.
         verified: the signature.
     """
 
-    bundle: PolicyBundle
+    digest: Digest
+    content: PolicyBundle | Organisation
     release: PolicyRelease
     verified: Verified
 
@@ -69,7 +76,7 @@ def accept(packed: Packed, accepted: Accepted, *, at: datetime, what: str) -> Re
     2. the signature verifies against the root, and is by the signer named;
     3. the statement is a policy release about exactly this policy;
     4. it has not expired at `at`;
-    5. the policy itself parses, in its canonical form.
+    5. the policy itself parses, a bundle in its canonical form.
 
     Raises:
         EvidenceInvalidError: any of it does not hold; the message says which.
@@ -93,8 +100,16 @@ def accept(packed: Packed, accepted: Accepted, *, at: datetime, what: str) -> Re
         raise EvidenceInvalidError(f"{what}: what is signed is about another policy than {digest}")
     release = parse_release(statement.predicate)
     release.check_in_force(at)
-    bundle = PolicyBundle.parse(packed.policy)
-    return Release(bundle=bundle, release=release, verified=verified)
+    return Release(digest=digest, content=_content(packed, what), release=release, verified=verified)
+
+
+def _content(packed: Packed, what: str) -> PolicyBundle | Organisation:
+    if packed.artifact.kind == POLICY:
+        return PolicyBundle.parse(packed.policy)
+    try:
+        return parse_organisation(packed.policy, what=what)
+    except ConfigError as error:  # it is not the reader's own file to correct
+        raise EvidenceInvalidError(error.message, hint=error.hint) from error
 
 
 def acceptance(
@@ -131,39 +146,57 @@ def acceptance(
     )
 
 
-def accepted_by(workspace: Workspace, project: Project, config: BundleConfig) -> Accepted:
-    """Say which release a project's `[policy.bundle]` accepts.
+class Pin(msgspec.Struct, frozen=True, kw_only=True):
+    """A release that a file pins, and the folder which the file's paths are relative to."""
+
+    config: BundleConfig
+    folder: Path
+
+    def path(self, relative: str | None) -> Path | None:
+        """Resolve a path of the file, where it names one."""
+        return self.folder / relative if relative else None
+
+    def file(self, home: Path) -> Path:
+        """Say where the release is: the file that is named, or where `policy pull` puts it."""
+        return self.path(self.config.path) or pulled_file(home, parse_digest(self.config.digest))
+
+
+def accepted_by(workspace: Workspace, pin: Pin) -> Accepted:
+    """Say which release a pin accepts.
 
     Raises:
         ConfigError: its root, key, pattern or digest does not hold up.
     """
-    root, key = config.trusted_root, config.key
+    config = pin.config
     return acceptance(
         workspace,
         signer=config.signer,
         digest=config.digest,
-        trusted_root=project.path(root) if root else None,
-        key=project.path(key) if key else None,
+        trusted_root=pin.path(config.trusted_root),
+        key=pin.path(config.key),
     )
 
 
-def release_in_force(workspace: Workspace, project: Project, config: BundleConfig) -> Release:
-    """Load the release that a project pins, and verify it as of now.
+def release_pinned(workspace: Workspace, pin: Pin, kind: Kind) -> Release:
+    """Load the release that is pinned, and verify it as of now.
 
     Raises:
         ConfigError: it is not there.
-        EvidenceInvalidError: it is not accepted; nothing is decided then.
+        EvidenceInvalidError: it is not accepted, or of another kind; nothing is decided then.
     """
-    path = bundle_file(workspace, project, config)
+    path = pin.file(workspace.home)
     packed = unpack(read_archive(path), str(path))
-    return accept(packed, accepted_by(workspace, project, config), at=workspace.clock(), what=str(path))
+    if packed.artifact.kind != kind:
+        raise EvidenceInvalidError(
+            f"{path}: it holds {packed.artifact.kind.noun}, where {kind.noun} is pinned",
+            hint="an organisation's policy is pinned in the file that [policy] organisation names",
+        )
+    return accept(packed, accepted_by(workspace, pin), at=workspace.clock(), what=str(path))
 
 
-def bundle_file(workspace: Workspace, project: Project, config: BundleConfig) -> Path:
-    """Say where a project's pinned release is: the file it names, or where `policy pull` puts it."""
-    if config.path is not None:
-        return project.path(config.path)
-    return pulled_file(workspace.home, parse_digest(config.digest))
+def release_in_force(workspace: Workspace, project: Project, config: BundleConfig) -> Release:
+    """Load the policy that a project's `[policy.bundle]` pins; see `release_pinned`."""
+    return release_pinned(workspace, Pin(config=config, folder=project.root), POLICY)
 
 
 def pulled_file(home: Path, digest: Digest) -> Path:
@@ -183,5 +216,5 @@ def read_archive(path: Path) -> bytes:
     except OSError as error:
         raise ConfigError(
             f"{path}: the policy bundle cannot be read: {error.strerror}",
-            hint="fetch it with: pratique policy pull" if path.parent.name == "policies" else "",
+            hint=_PULL if path.parent.name == "policies" else "",
         ) from error

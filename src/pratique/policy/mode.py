@@ -21,8 +21,23 @@ class Mode(StrEnum):
     AUDIT = "audit"
 
 
-class OrganisationUsed(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An organisation's policy that holds here too: its name, and the digest of its file."""
+class OrganisationUsed(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, omit_defaults=True
+):
+    """An organisation's policy that holds here too.
+
+    Attributes:
+        name: the organisation's.
+        digest: of its file.
+        signed_by: who signed its release; empty for a plain file, which is unsigned and never ends.
+        release: name and version of the release.
+    """
 
     name: str
     digest: str
+    signed_by: str = ""
+    release: str = ""
+
+    def __str__(self) -> str:
+        how = f"{self.release}, signed by {self.signed_by}" if self.signed_by else "an unsigned file"
+        return f"{self.name} ({how}, {self.digest})"

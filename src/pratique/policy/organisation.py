@@ -25,6 +25,7 @@ import msgspec
 
 from pratique.errors import ConfigError
 from pratique.model.digest import Digest, sha256_bytes
+from pratique.policy.distribution.release import PolicyRelease  # noqa: TC001 - msgspec reads the annotations
 from pratique.policy.mode import Mode, OrganisationUsed
 from pratique.policy.settings import merge, typed
 from pratique.policy.shipped import DEFAULT_PROFILE, PROFILES, Profile, profile_data, shipped_bundle
@@ -32,6 +33,7 @@ from pratique.policy.strictness import Weakening, weakenings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
     from pratique.policy.bundle import PolicyBundle
     from pratique.policy.requirements import Requirements
@@ -47,6 +49,13 @@ class _Wire(msgspec.Struct, forbid_unknown_fields=True):
     trust: dict[str, Any] = {}
 
 
+class Signed(msgspec.Struct, frozen=True, kw_only=True):
+    """Who signed the release of an organisation's policy, and what that says."""
+
+    by: str
+    release: PolicyRelease
+
+
 class Organisation(msgspec.Struct, frozen=True, kw_only=True):
     """One organisation's policy.
 
@@ -56,6 +65,7 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True):
         profile: the least that a project may choose; None if it may choose any.
         data: rule data, each leaf a floor.
         trust: laid over the shipped trust configuration, with the mode.
+        signed: its release; None where it is a plain file, unsigned and without an end.
     """
 
     name: str
@@ -63,11 +73,26 @@ class Organisation(msgspec.Struct, frozen=True, kw_only=True):
     profile: Profile | None
     data: dict[str, Any]
     trust: dict[str, Any]
+    signed: Signed | None = None
 
     @property
     def used(self) -> OrganisationUsed:
         """How a decision names it."""
-        return OrganisationUsed(name=self.name, digest=str(self.digest))
+        if self.signed is None:
+            return OrganisationUsed(name=self.name, digest=str(self.digest))
+        release = self.signed.release
+        return OrganisationUsed(
+            name=self.name,
+            digest=str(self.digest),
+            signed_by=self.signed.by,
+            release=f"{release.name} {release.version}",
+        )
+
+    def notice(self, at: datetime) -> str:
+        """Say so when its release is about to end, or when nobody signed it; nothing otherwise."""
+        if self.signed is None:
+            return f"the policy of {self.name} is an unsigned file, and has no end"
+        return self.signed.release.notice(at)
 
     def least_profile(self, chosen: Profile | None) -> Profile:
         """Give the profile in force where a project chose one, or none.

@@ -13,7 +13,8 @@ import pytest
 from registry import debian_registry
 
 from pratique.errors import EvidenceInvalidError, PratiqueError, UsageError
-from pratique.flow.policy_archive import unpack
+from pratique.flow.policy_archive import ORGANISATION, unpack
+from pratique.flow.policy_archive import POLICY as POLICY_KIND
 from pratique.flow.policy_fetch import Wanted, fetch_policy
 from pratique.flow.policy_publish import make_release
 from pratique.flow.policy_transfer import open_repository, parse_place, push_release
@@ -52,7 +53,8 @@ class Publisher:
     def release(self, version: str = "1", policy: Any = POLICY) -> bytes:
         made = make_release(
             self.workspace,
-            policy,
+            policy.encode(),
+            POLICY_KIND,
             name="acme/base",
             version=version,
             expires=self.now + dt.timedelta(days=30),
@@ -101,6 +103,23 @@ def test_a_release_arrives_as_it_was_made(publisher: Publisher) -> None:
     # A file goes the same way.
     (publisher.folder / "a.tar").write_bytes(archive)
     assert publisher.pull(str(publisher.folder / "a.tar")).read_bytes() == archive
+
+
+def test_an_organisation_s_policy_goes_the_same_way(publisher: Publisher) -> None:
+    acme = b'name = "acme"\n'
+    made = make_release(
+        publisher.workspace,
+        acme,
+        ORGANISATION,
+        name="acme/organisation",
+        version="1",
+        expires=publisher.now + dt.timedelta(days=30),
+        key=None,
+        ask=lambda _: b"",
+    )
+    place = publisher.push(made.archive)
+    path = publisher.pull(str(place), digest=str(sha256_bytes(acme)))
+    assert (path.name, path.read_bytes()) == (f"{sha256_bytes(acme).hex}.tar", made.archive)
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,14 @@ import pytest
 
 from pratique.errors import EvidenceInvalidError, MalformedError, PolicyRefusedError, UsageError
 from pratique.flow.artifact import Artifact
-from pratique.flow.config import BundleConfig, parse_config
+from pratique.flow.bundle_config import BundleConfig
 from pratique.flow.config import Project as Configured
+from pratique.flow.config import parse_config
 from pratique.flow.gate import gate
 from pratique.flow.policy import policy_notice, policy_of, policy_uri
-from pratique.flow.policy_archive import Packed, pack, unpack
+from pratique.flow.policy_archive import POLICY, Packed, pack, unpack
 from pratique.flow.policy_publish import make_release
-from pratique.flow.policy_release import accept, accepted_by
+from pratique.flow.policy_release import Pin, accept, accepted_by
 from pratique.flow.trust import init_trust
 from pratique.flow.workspace import Workspace
 from pratique.model.digest import sha256_bytes
@@ -45,7 +46,8 @@ CONFIG = {
 def released(state: State, *, expires: dt.datetime = END, key: Path | None = None) -> bytes:
     made = make_release(
         state.workspace,
-        shipped_bundle("high"),
+        shipped_bundle("high").encode(),
+        POLICY,
         name="acme/base",
         version="1",
         expires=expires,
@@ -141,7 +143,8 @@ def test_a_policy_of_another_trust_root_is_refused_without_that_root(state: Stat
     theirs = Workspace.open(home, clock=state.clock)
     made = make_release(
         theirs,
-        shipped_bundle("high"),
+        shipped_bundle("high").encode(),
+        POLICY,
         name="acme/base",
         version="1",
         expires=END,
@@ -182,7 +185,7 @@ def test_a_release_that_would_be_over_at_once_is_not_made(state: State) -> None:
 
 def judged(state: State, packed: Packed) -> None:
     table = BundleConfig(digest=str(packed.artifact.policy.digest), signer=ADMINISTRATOR, path="x")
-    accepted = accepted_by(state.workspace, project(state, b""), table)
+    accepted = accepted_by(state.workspace, Pin(config=table, folder=state.folder))
     accept(packed, accepted, at=state.clock.now, what="x")
 
 
@@ -190,7 +193,8 @@ def test_a_signature_over_another_policy_does_not_carry_over(state: State) -> No
     good = unpack(released(state), "a")
     other = make_release(
         state.workspace,
-        shipped_bundle("starter"),
+        shipped_bundle("starter").encode(),
+        POLICY,
         name="acme/base",
         version="2",
         expires=END,

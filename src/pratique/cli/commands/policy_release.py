@@ -13,7 +13,7 @@ from pratique.cli.session import Session, session_options
 from pratique.model.clock import format_time
 
 if TYPE_CHECKING:
-    from pratique.flow.config import Project
+    from pratique.flow.policy_release import Pin
 
 
 @click.command("bundle")
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), required=True,
               help="Last day, in UTC, on which it decides.")  # fmt: skip
 @click.option("--profile", help="Shipped profile that the folder adds to.  [default: the project's]")
+@click.option("--organisation", is_flag=True, help="POLICY is the file of an organisation's policy.")
 @click.option(
     "--key",
     metavar="KEY",
@@ -41,6 +42,7 @@ def bundle(
     version: str,
     expires: datetime,
     profile: str | None,
+    organisation: bool,
     key: str | None,
 ) -> None:
     """Make one signed file of POLICY (a folder, or `current`), for projects to pin by its digest.
@@ -48,25 +50,18 @@ def bundle(
     The file is an OCI layout in a tar, and holds what a registry would. Tests stay outside. The policy is
     checked first, as `pratique policy check` does, and one with errors is refused.
     """
-    from pratique.cli.commands.policy import surroundings  # noqa: PLC0415 - that module imports this one
-    from pratique.errors import ConfigError  # noqa: PLC0415
-    from pratique.flow.policy import engine_of  # noqa: PLC0415 - pulls in cryptography
-    from pratique.flow.policy_publish import make_release  # noqa: PLC0415 - pulls in cryptography
-    from pratique.flow.policy_source import policy_meant  # noqa: PLC0415
-    from pratique.policy.suite.check import check_bundle  # noqa: PLC0415
+    from pratique.flow.policy_archive import ORGANISATION, POLICY  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.policy_publish import make_release  # noqa: PLC0415
+    from pratique.model.digest import sha256_bytes  # noqa: PLC0415
     from pratique.store.atomic import write_atomic  # noqa: PLC0415
 
     end = expires.replace(tzinfo=UTC, hour=23, minute=59, second=59)
     workspace = session.workspace()
-    around = surroundings(session)
-    policy = policy_meant(source, around, profile=profile)
-    found = check_bundle(policy, engine_of(around.project))
-    wrong = [problem for problem in found if problem.level == "error"]
-    if wrong:
-        raise ConfigError(str(wrong[0]), hint=f"see all that is wrong: pratique policy check {source}")
+    policy = _organisation(source) if organisation else _checked(session, source, profile)
     made = make_release(
         workspace,
         policy,
+        ORGANISATION if organisation else POLICY,
         name=name,
         version=version,
         expires=end,
@@ -74,7 +69,9 @@ def bundle(
         ask=ask_secret,
     )
     write_atomic(output, made.archive, mode=0o644)
-    digest = policy.digest
+    digest = sha256_bytes(policy)
+    table = "[bundle]" if organisation else "[policy.bundle]"
+    where = "in the file that projects name as organisation" if organisation else "in pratique.toml"
     body = {
         "file": str(output),
         "policy": str(digest),
@@ -87,13 +84,40 @@ def bundle(
     def human() -> None:
         click.echo(f"wrote {output}: {name} {version}, until {format_time(end)}")
         click.echo(f"  policy     {digest}")
-        click.echo("  next       in pratique.toml:")
-        click.echo("             [policy.bundle]")
+        click.echo(f"  next       {where}:")
+        click.echo(f"             {table}")
         click.echo(f'             path = "{output}"')
         click.echo(f'             digest = "{digest}"')
         click.echo(f'             signer = "{made.signer}"')
 
     session.emit(body, human)
+
+
+def _checked(session: Session, source: str, profile: str | None) -> bytes:
+    """Give a policy in which `policy check` finds no error."""
+    from pratique.cli.commands.policy import surroundings  # noqa: PLC0415 - that module imports this one
+    from pratique.errors import ConfigError  # noqa: PLC0415
+    from pratique.flow.policy import engine_of  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.policy_source import policy_meant  # noqa: PLC0415
+    from pratique.policy.suite.check import check_bundle  # noqa: PLC0415
+
+    around = surroundings(session)
+    policy = policy_meant(source, around, profile=profile)
+    found = check_bundle(policy, engine_of(around.project))
+    wrong = [problem for problem in found if problem.level == "error"]
+    if wrong:
+        raise ConfigError(str(wrong[0]), hint=f"see all that is wrong: pratique policy check {source}")
+    return policy.encode()
+
+
+def _organisation(source: str) -> bytes:
+    """Give an organisation's file that would hold something up."""
+    from pratique.policy.files import read_file  # noqa: PLC0415
+    from pratique.policy.organisation import parse_organisation  # noqa: PLC0415
+
+    data = read_file(Path(source))
+    parse_organisation(data, what=source)
+    return data
 
 
 _AUTH = click.option(
@@ -135,6 +159,8 @@ def push(session: Session, *, file: Path, place: str, auth_file: Path | None) ->
     "--signer", metavar="PATTERN", help="Who must have signed it.  [default: as pratique.toml says]"
 )
 @click.option("--digest", help="The policy's digest, as decisions name it.  [default: as pratique.toml says]")
+@click.option("--pin", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Take what this organisation's file pins, not what pratique.toml does.")  # fmt: skip
 @click.option("--allow-tag", is_flag=True, help="Take whatever the tag names now, if the signer signed it.")
 @click.option("--trusted-root", type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="Verify against this root.  [default: the state directory's own]")  # fmt: skip
@@ -148,6 +174,7 @@ def pull(
     place: str | None,
     signer: str | None,
     digest: str | None,
+    pin: Path | None,
     allow_tag: bool,
     trusted_root: Path | None,
     signer_key: Path | None,
@@ -169,8 +196,8 @@ def pull(
         key=signer_key,
     )
     workspace = session.workspace()
-    pulled = policy_fetch.fetch_policy(workspace, _project(session), wanted, _auth(auth_file))
-    release, policy = pulled.release.release, pulled.release.bundle.digest
+    pulled = policy_fetch.fetch_policy(workspace, _pin(session, pin), wanted, _auth(auth_file))
+    release, policy = pulled.release.release, pulled.release.digest
     body = {
         "place": pulled.place,
         "policy": str(policy),
@@ -199,7 +226,14 @@ def _auth(given: Path | None) -> Path | None:
     return given or auth_file(os.environ)
 
 
-def _project(session: Session) -> Project | None:
+def _pin(session: Session, file: Path | None) -> Pin | None:
+    """Give the pin that a file has, or else the project's, if there are any."""
     from pratique.flow.config import find_file  # noqa: PLC0415 - pulls in msgspec
+    from pratique.flow.organisation import read_pin  # noqa: PLC0415
+    from pratique.flow.policy_release import Pin  # noqa: PLC0415
 
-    return session.project if find_file(session.folder) else None
+    if file is not None:
+        return read_pin(file)
+    project = session.project if find_file(session.folder) else None
+    config = project.config.policy.bundle if project else None
+    return Pin(config=config, folder=project.root) if project and config else None

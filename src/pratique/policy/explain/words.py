@@ -57,6 +57,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         skipped: `<code>: <why>`.
         next_commands: the fewest commands that make all evidence owed, in the order of the pipeline.
         together: one change for each obstacle, all tried at once; empty where nothing was.
+        held_to: organisations' policies that could not be weakened: who signed each, or that nobody did.
     """
 
     verdict: str
@@ -67,6 +68,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[str, ...]
     next_commands: tuple[str, ...]
     together: str = ""
+    held_to: tuple[str, ...] = ()
 
 
 def explain(decision: Decision) -> Explanation:
@@ -82,12 +84,13 @@ def explain(decision: Decision) -> Explanation:
         passed=tuple(result.code for result in passed),
         skipped=tuple(f"{result.code}: {result.msg}" for result in decision.with_status(Status.SKIPPED)),
         next_commands=_next_commands(obstacles),
+        held_to=tuple(str(organisation) for organisation in decision.organisations),
     )
 
 
 def render(explanation: Explanation) -> str:
     """Write an explanation as plain text, wrapped by whoever shows it."""
-    lines = [explanation.verdict]
+    lines = [explanation.verdict, *(f"held to the policy of {text}" for text in explanation.held_to)]
     groups = (
         ("refused", explanation.obstacles),
         ("waived", explanation.waived),

@@ -32,6 +32,7 @@ def write_markdown(decision: Decision) -> bytes:
         "",
         f"- artifact {code_span(str(decision.subject))}",
         f"- policy {code_span(str(decision.policy))}",
+        *(f"- held to the policy of {code_span(str(item))}" for item in decision.organisations),
         f"- decided as of {code_span(decision.effective_time)}, mode {code_span(decision.mode.value)}",
     ]
     heading = ""
