@@ -28,7 +28,7 @@ from pratique.image.registry.fallback import is_fallback_tag
 from pratique.image.registry.http import Http
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from pratique.flow.progress import Progress
     from pratique.image.descriptor import Platform
@@ -131,18 +131,14 @@ def open_local(reference: Reference) -> Iterator[LayoutWriter]:
             yield writer
 
 
-def resolve(
-    reference: Reference, reader: Reader, platform: Platform | None, progress: Progress
-) -> Descriptor:
-    """Find what a reference names, and show it; of an index the image for a platform, where one is given.
+def resolve(reference: Reference, reader: Reader, progress: Progress) -> Descriptor:
+    """Find what a reference names, and show it.
 
     Raises:
-        UsageError: there is none, or none for the platform.
+        UsageError: there is none.
     """
     progress.begin("resolve", str(reference))
     found = reader.resolve(reference.name, reference.digest)
-    if platform is not None:
-        found = _for_platform(reader, found, platform, str(reference))
     progress.end(Outcome.DONE, f"{reference} is {found.digest}")
     return found
 
@@ -167,6 +163,7 @@ def transfer(
     platform: Platform | None = None,
     referrers: bool = True,
     dry_run: bool = False,
+    check: Callable[[Reader, Digest], None] | None = None,
 ) -> Transfer:
     """Copy an image or index with all that refers to it.
 
@@ -178,6 +175,7 @@ def transfer(
         platform: of an index this image alone.
         referrers: whether what refers to it goes along.
         dry_run: find out what there is to do, and do nothing.
+        check: asked about what the name led to, before anything else of it is read; raises to refuse it.
 
     Raises:
         UsageError: no such image.
@@ -189,7 +187,11 @@ def transfer(
             f"{target}: a digest is what comes of a copy", hint="name the target by a tag, or not at all"
         )
     reader = open_reader(source, access)
-    root = resolve(source, reader, platform, progress)
+    root = resolve(source, reader, progress)
+    if check is not None:
+        check(reader, root.digest)
+    if platform is not None:
+        root = _for_platform(reader, root, platform, str(source))
     progress.begin("plan", f"{root.digest.short}: its parts{' and what refers to them' if referrers else ''}")
     plan = plan_copy(reader, root, referrers=referrers)
     progress.end(Outcome.DONE, _plan_line(plan))
@@ -281,7 +283,7 @@ def list_referrers(
         EvidenceInvalidError: a list that is not true.
     """
     reader = open_reader(reference, access)
-    root = resolve(reference, reader, None, progress)
+    root = resolve(reference, reader, progress)
     return root.digest, list(_referring(reader, root.digest, 0, set()))
 
 
@@ -331,7 +333,7 @@ def delete(
             hint=f"name it by @sha256:…: {reference}",
         )
     reader = open_reader(reference, access)
-    found = resolve(reference, reader, None, progress)
+    found = resolve(reference, reader, progress)
     along = [one.digest for _, one in _referring(reader, found.digest, 0, set())] if referrers else []
     deleted = Deleted(
         place=reference.place,

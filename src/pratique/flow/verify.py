@@ -132,6 +132,7 @@ class Judged(msgspec.Struct, frozen=True):
         policy: whom the caller trusts, or None for nobody.
         outcome: how the policy looks at it, or None without one.
         root: the trusted root.
+        unsound: evidence that does not hold under this root, where that does not spoil the rest.
     """
 
     artifact: Artifact
@@ -141,6 +142,7 @@ class Judged(msgspec.Struct, frozen=True):
     policy: Acceptance | None
     outcome: Outcome | None
     root: TrustedRoot
+    unsound: tuple[Unknown, ...] = ()
 
     @property
     def accepted(self) -> bool:
@@ -173,29 +175,61 @@ def judge(
         UsageError: a file that cannot be read.
         ConfigError: a policy or key that cannot be used.
     """
+    contents = [(str(file), _read(file, MAX_BUNDLE_BYTES)) for file in files]
+    return judge_contents(artifact, contents, root, given, revocations=revocations, now=now)
+
+
+def judge_contents(
+    artifact: Artifact,
+    files: Sequence[tuple[str, bytes]],
+    root: TrustedRoot,
+    given: Given,
+    *,
+    revocations: Sequence[Revocation] = (),
+    now: datetime,
+    spoils: bool = True,
+) -> Judged:
+    """Verify every signature in what was read, then ask the policy.
+
+    Args:
+        artifact: what is verified.
+        files: names and bytes of evidence.
+        root: what to believe.
+        given: whom the caller trusts.
+        revocations: see `judge`.
+        now: the time.
+        spoils: whether what does not hold spoils the whole. It does where the caller gave it to be believed;
+            what anybody may attach to an image, for any root, is set aside instead, and said.
+
+    Raises:
+        EvidenceInvalidError: see `judge`.
+        ConfigError: a policy or key that cannot be used.
+    """
     policy, keys = _policy(given)
     found: list[Held] = []
     unknown: list[Unknown] = []
+    unsound: list[Unknown] = []
     contents: dict[Digest, bytes] = {}
-    for file in files:
+    for file, data in files:
+        contents[sha256_bytes(data)] = data
         try:
-            data = _read(file, MAX_BUNDLE_BYTES)
-            contents[sha256_bytes(data)] = data
             for position, entity in enumerate(read_evidence(data)):
                 try:
                     item = verify_entity(entity, root, keys=keys)
                     revoked = _revoked(item, root, revocations)
-                    found.append(Held(str(file), position, item, is_about(item, artifact), revoked))
+                    found.append(Held(file, position, item, is_about(item, artifact), revoked))
                 except CouldNotCheckError as error:
-                    unknown.append(Unknown(str(file), error.message, error.hint))
+                    unknown.append(Unknown(file, error.message, error.hint))
         except EvidenceInvalidError as error:
-            raise type(error)(f"{file}: {error.message}", hint=error.hint) from error
+            if spoils:
+                raise type(error)(f"{file}: {error.message}", hint=error.hint) from error
+            unsound.append(Unknown(file, error.message, error.hint))
     outcome = None
     if policy is not None:
         outcome = evaluate(policy, [one.established for one in found if not one.revoked], artifact, now)
         aside = (Aside(str(one.established.signer), one.revoked) for one in found if one.revoked)
         outcome = Outcome(outcome.roles, (*outcome.aside, *aside))
-    return Judged(artifact, tuple(found), contents, tuple(unknown), policy, outcome, root)
+    return Judged(artifact, tuple(found), contents, tuple(unknown), policy, outcome, root, tuple(unsound))
 
 
 def _revoked(item: Established, root: TrustedRoot, revocations: Sequence[Revocation]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pratique.cli.commands.image_evidence import attach, verify
 from pratique.cli.commands.image_transfer import copy, delete, list_, pull, push
 from pratique.cli.session import Session, session_options
 from pratique.errors import ExitCode, UsageError
@@ -24,7 +25,7 @@ def command() -> None:
     """Assemble container images without a daemon; inspect and check them; push, pull and copy them."""
 
 
-for verb in (push, pull, copy, list_, delete):
+for verb in (push, pull, copy, list_, delete, attach, verify):
     command.add_command(verb)
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from pratique.flow.image_transfer import Access, Deleted, Transfer
     from pratique.image.descriptor import Platform
+    from pratique.image.place import Reader
     from pratique.image.reference import Reference
+    from pratique.model.digest import Digest
 
 F = TypeVar("F", bound="Callable[..., Any]")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -82,26 +84,40 @@ def push(session: Session, *, source: str, target: str, **options: Any) -> None:
 
     Sent is what the registry does not have. An interrupted upload goes on where it was.
     """
-    there = _reference(target)
+    there = given_reference(target)
     if not _is_registry(there):
         raise UsageError(f"{target} is no place in a registry", hint="pratique image copy takes any place")
-    _copy(session, _reference(source), there, **options)
+    _copy(session, given_reference(source), there, **options)
 
 
 @click.command("pull")
 @click.argument("source", metavar="HOST/NAME[:TAG][@DIGEST]")
 @click.argument("target", metavar="LAYOUT[:NAME]")
+@click.option("--verify", type=_FILE, help="Verification policy (TOML) that the image has to meet first.")
+@click.option(
+    "--root", help="Trusted root for that: a file, or the name of one in use.  [default: one's own]"
+)
 @_copy_options
 @session_options
-def pull(session: Session, *, source: str, target: str, **options: Any) -> None:
+def pull(
+    session: Session, *, source: str, target: str, verify: Path | None, root: str | None, **options: Any
+) -> None:
     """Pull an image from a registry into a layout or archive.
 
-    Nothing is kept of what is not as announced.
+    Nothing is kept of what is not as announced. With --verify, nothing is pulled of an image that the policy
+    refuses, by what is attached to it.
     """
-    here = _reference(source)
+    here = given_reference(source)
     if not _is_registry(here):
         raise UsageError(f"{source} is no place in a registry", hint="pratique image copy takes any place")
-    _copy(session, here, _reference(target), **options)
+    check = None
+    if verify is not None:
+        from pratique.cli.image_trust import checking  # noqa: PLC0415 - pulls in cryptography
+
+        check = checking(session, source, verify, root)
+    elif root is not None:
+        raise UsageError("--root goes with --verify", hint="--verify FILE says who has to have signed what")
+    _copy(session, here, given_reference(target), check=check, **options)
 
 
 @click.command("copy")
@@ -115,7 +131,7 @@ def copy(session: Session, *, source: str, target: str, **options: Any) -> None:
     SOURCE, TARGET: HOST/NAME[:TAG], oci:FOLDER[:NAME], oci-archive:FILE[:NAME]; SOURCE may end in @sha256:….
     An index goes with all its images unless --platform chooses one. Digests stay the same.
     """
-    _copy(session, _reference(source), _reference(target), **options)
+    _copy(session, given_reference(source), given_reference(target), **options)
 
 
 @click.command("list")
@@ -138,7 +154,7 @@ def list_(
     """List the names in a repository, layout or archive with their digests; or what refers to an image."""
     from pratique.flow import image_transfer as flow  # noqa: PLC0415 - slow to import
 
-    reference, access = _reference(place), access_of(auth_file, authorities)
+    reference, access = given_reference(place), access_of(auth_file, authorities)
     if referrers:
         digest, found = flow.list_referrers(reference, access, session.progress)
         rows = [(depth, one) for depth, one in found]
@@ -178,7 +194,9 @@ def delete(
     from pratique.flow import image_transfer as flow  # noqa: PLC0415 - slow to import
 
     access = access_of(auth_file, authorities)
-    deleted = flow.delete(_reference(place), access, session.progress, referrers=referrers, dry_run=dry_run)
+    deleted = flow.delete(
+        given_reference(place), access, session.progress, referrers=referrers, dry_run=dry_run
+    )
     session.emit(_deleted_json(deleted), lambda: click.echo(_deleted_line(deleted)))
 
 
@@ -208,6 +226,7 @@ def _copy(
     dry_run: bool,
     auth_file: Path | None,
     authorities: tuple[Path, ...],
+    check: Callable[[Reader, Digest], None] | None = None,
 ) -> None:
     from pratique.flow.image_transfer import transfer  # noqa: PLC0415 - slow to import
 
@@ -219,6 +238,7 @@ def _copy(
         platform=given_platform(platform),
         referrers=referrers,
         dry_run=dry_run,
+        check=check,
     )
     session.emit(_transfer_json(done), lambda: click.echo(_transfer_line(done)))
 
@@ -240,7 +260,8 @@ def _transfer_line(done: Transfer) -> str:
     return f"would send {done.sent} blobs, {done.sent_bytes} bytes: {done.target}@{done.digest}"
 
 
-def _reference(text: str) -> Reference:
+def given_reference(text: str) -> Reference:
+    """Take a reference to an image."""
     from pratique.image.reference import parse_reference  # noqa: PLC0415 - only where it is needed
 
     return parse_reference(text)

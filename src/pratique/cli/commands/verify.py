@@ -84,7 +84,7 @@ def command(
 
     def human() -> None:
         click.echo(f"{verdict('ACCEPTED', 'green') if accepted else verdict('REFUSED', 'red')} {target}")
-        for line in _lines(judged):
+        for line in judged_lines(judged):
             click.echo(line)
         click.echo(f"  revoked    {asked or f'no journal in {session.home}: only the policy was asked'}")
         for one in brought:
@@ -95,7 +95,8 @@ def command(
     listed = [{"policy": True, "revocations": len(judged.policy.revoked)}] if judged.policy else []
     sources = {"revocationSources": [*([asked.plain] if asked else []), *listed]}
     session.emit(
-        {"target": target, "accepted": accepted, **_plain(judged), **sources, "recorded": recorded}, human
+        {"target": target, "accepted": accepted, **judged_plain(judged), **sources, "recorded": recorded},
+        human,
     )
     if accepted:
         return ExitCode.PASSED
@@ -165,13 +166,15 @@ def _own(session: Session, evidence: str) -> int:
     return ExitCode.PASSED
 
 
-def _lines(judged: Judged) -> Iterator[str]:
+def judged_lines(judged: Judged) -> Iterator[str]:
     """Say what was verified, by what, and by which rule it counts."""
     for held in judged.evidence:
         yield from _held_lines(held.file, held.established, about=held.about)
     for one in judged.unknown:
         yield f"  unknown    {one.file}: {one.reason}"
         yield f"    hint       {one.hint}"
+    for one in judged.unsound:
+        yield f"  set aside  {one.file}: {one.reason}"
     if judged.outcome is None:
         yield "  no rule accepts anybody: say whom you trust with --policy, --certificate-identity or --key"
         return
@@ -210,7 +213,8 @@ def _claim(item: Established) -> str:
     return "signature" if item.statement is None else short_name(item.statement.predicate_type)
 
 
-def _plain(judged: Judged) -> dict[str, Any]:
+def judged_plain(judged: Judged) -> dict[str, Any]:
+    """Give that as JSON."""
     outcome = judged.outcome
     return {
         "digests": judged.artifact.digests or judged.artifact.files,
@@ -232,6 +236,7 @@ def _plain(judged: Judged) -> dict[str, Any]:
             {"signer": one.signer, "reason": one.reason} for one in (outcome.aside if outcome else ())
         ],
         "unknown": [{"file": one.file, "reason": one.reason, "hint": one.hint} for one in judged.unknown],
+        "unsound": [{"file": one.file, "reason": one.reason} for one in judged.unsound],
     }
 
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pratique.errors import EvidenceInvalidError, MalformedError
+from pratique.image.artifact import Artifact
 from pratique.image.descriptor import Descriptor  # noqa: TC001 - msgspec reads the annotations
 from pratique.image.manifest import parse_manifest
 from pratique.trust.bundle import MAX_BUNDLE_BYTES
+from pratique.trust.material import MEDIA_TYPE
 
 if TYPE_CHECKING:
     from pratique.image.place import Reader
@@ -29,6 +31,15 @@ class Attached(msgspec.Struct, frozen=True):
 
     manifest: Descriptor
     bundle: bytes
+
+
+def bundle_artifact(bundle: bytes, predicate_type: str, subject: Descriptor) -> Artifact:
+    """Make what attaches a bundle with a statement to an image: the same bundle gives the same bytes."""
+    annotations = {
+        "dev.sigstore.bundle.content": "dsse-envelope",
+        "dev.sigstore.bundle.predicateType": predicate_type,
+    }
+    return Artifact(MEDIA_TYPE, bundle, subject, annotations)
 
 
 def fetch_bundles(place: Reader, digest: Digest) -> tuple[Attached, ...]:
