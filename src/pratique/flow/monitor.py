@@ -12,9 +12,8 @@ from pratique.flow.witness import logs_of_root
 from pratique.journal.monitor import Judge, Round, follow
 from pratique.trust import entry as trust_entry
 from pratique.trust.bundle import key_id_of
-from pratique.trust.certificate import certificate_identity, verify_chain
+from pratique.trust.certificate import certificate_identity, load_certificate, verify_chain
 from pratique.trust.identity import Identity
-from pratique.trust.keys import load_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,11 +14,11 @@ from pratique.model.predicate import POLICY_RELEASE
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.distribution.release import PolicyRelease, parse_release
 from pratique.policy.organisation import Organisation, parse_organisation
-from pratique.trust.authority.init import load_root
 from pratique.trust.bundle import key_id_of
 from pratique.trust.identity import EnrolledKey
 from pratique.trust.keys import load_public_key
 from pratique.trust.pattern import IdentityPattern, parse_pattern
+from pratique.trust.rootfile import load_root
 from pratique.trust.verify import verify_bundle
 
 if TYPE_CHECKING:

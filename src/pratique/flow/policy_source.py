@@ -15,7 +15,7 @@ from pratique.model.digest import parse_digest
 from pratique.policy.bundle import PolicyBundle
 from pratique.policy.shipped import DEFAULT_PROFILE, shipped_bundle
 from pratique.policy.suite.source import load_source
-from pratique.trust.authority.init import load_root
+from pratique.trust.rootfile import load_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable

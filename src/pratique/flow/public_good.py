@@ -9,9 +9,9 @@ from urllib.parse import quote
 from pratique.errors import ConfigError, UsageError
 from pratique.flow.trust_repository import FIRST, Imported, use_trust
 from pratique.store.atomic import write_all_atomic
-from pratique.trust.authority.folder import ROOT_FILE
 from pratique.trust.identity import check_root_name
 from pratique.trust.root import parse_root
+from pratique.trust.rootfile import ROOT_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path

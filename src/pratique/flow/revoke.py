@@ -12,8 +12,8 @@ from pratique.flow.signing import nobody_to_ask
 from pratique.model.clock import format_time
 from pratique.model.digest import Digest, parse_digest
 from pratique.trust.authority.folder import KEY_FILES
-from pratique.trust.authority.roots import instance_key, instances
 from pratique.trust.revocation import KINDS, MAX_REASON, Revocation, revocation_statement
+from pratique.trust.root import instance_key, instances
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,10 +20,10 @@ from pratique.trust.authority.folder import (
     sync_folder,
 )
 from pratique.trust.authority.init import new_keys
-from pratique.trust.authority.roots import instance_key, instances, next_root
+from pratique.trust.authority.roots import next_root
 from pratique.trust.bundle import parse_bundle
 from pratique.trust.keys import read_private_file, write_new_file
-from pratique.trust.root import parse_root
+from pratique.trust.root import instance_key, instances, parse_root
 from pratique.trust.succession import rotation_statement
 from pratique.trust.tstoken import parse_token
 

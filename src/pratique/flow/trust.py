@@ -14,10 +14,11 @@ from pratique.flow.progress import Outcome
 from pratique.flow.publickey import given_key
 from pratique.flow.signing import key_opener, nobody_to_ask, surroundings
 from pratique.trust.authority.folder import KEY_FILES, RemoteKeySource
-from pratique.trust.authority.init import initialise, load_root
+from pratique.trust.authority.init import initialise
 from pratique.trust.bundle import key_id_of
 from pratique.trust.enrolment import Enrolment, enrolment_statement
 from pratique.trust.keys import generate_key, load_public_key, write_new_file
+from pratique.trust.rootfile import load_root
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

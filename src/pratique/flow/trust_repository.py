@@ -9,11 +9,10 @@ import msgspec
 from pratique.errors import SignatureInvalidError, UsageError
 from pratique.model.digest import sha256_bytes
 from pratique.store.atomic import write_all_atomic
-from pratique.trust.authority.folder import ROOT_FILE
-from pratique.trust.authority.init import load_root
 from pratique.trust.identity import KEYS_ALONE, check_root_name
 from pratique.trust.keys import generate_key
 from pratique.trust.root import TrustedRoot, parse_root
+from pratique.trust.rootfile import ROOT_FILE, load_root
 from pratique.trust.signers.file import LocalKey
 from pratique.trust.signingconfig import encode_signing_config
 

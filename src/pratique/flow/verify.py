@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
 from pratique.errors import (
     ConfigError,
@@ -24,18 +23,17 @@ from pratique.errors import (
 from pratique.model.digest import Digest, parse_digest, sha256_bytes
 from pratique.trust.acceptance import Acceptance, Artifact, Aside, Outcome, Role, evaluate, is_about
 from pratique.trust.acceptance_file import MAX_POLICY_BYTES, parse_acceptance, predicate_type
-from pratique.trust.authority.folder import ROOT_FILE
-from pratique.trust.authority.init import load_root
 from pratique.trust.bundle import MAX_BUNDLE_BYTES
 from pratique.trust.encoding import b64decode
 from pratique.trust.foreign.table import read_evidence
 from pratique.trust.identity import KEYS_ALONE, is_root_name
 from pratique.trust.imported import keys_alone
 from pratique.trust.keyring import KeyRing, make_keyring
-from pratique.trust.keys import MAX_KEY_BYTES
 from pratique.trust.pattern import IdentityPattern, parse_pattern
 from pratique.trust.publickey import PublicKey, as_public_key
 from pratique.trust.revocation import RevokedError, refuse_revoked_entity
+from pratique.trust.rootfile import ROOT_FILE, load_root
+from pratique.trust.spki import decode_spki
 from pratique.trust.verify import verify_entity
 
 if TYPE_CHECKING:
@@ -52,6 +50,7 @@ COMMAND_LINE: Final = "named on the command line"
 MAX_FILES: Final = 4096
 _ALGORITHMS: Final = ("sha256", "sha384", "sha512")
 _CHUNK: Final = 1024 * 1024
+_MAX_KEYS_BYTES: Final = 64 * 1024
 _PEM_KEY = re.compile(rb"-----BEGIN PUBLIC KEY-----.*?-----END PUBLIC KEY-----\n?", re.DOTALL)
 
 
@@ -348,8 +347,12 @@ def load_keys(path: Path) -> KeyRing:
     Raises:
         ConfigError: no file, no key in it, or one that is too weak or of another kind.
     """
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - see trust.spki
+        load_pem_public_key,
+    )
+
     try:
-        data = _read(path, MAX_KEY_BYTES)
+        data = _read(path, _MAX_KEYS_BYTES)
         if data.lstrip().startswith(b"{"):
             named = {
                 item["keyid"]: _der(b64decode(item["key"], what="key")) for item in json.loads(data)["keys"]
@@ -367,7 +370,7 @@ def load_keys(path: Path) -> KeyRing:
 
 
 def _der(der: bytes) -> PublicKey:
-    return as_public_key(load_der_public_key(der))
+    return as_public_key(decode_spki(der))
 
 
 def _files(folder: Path) -> Iterator[tuple[str, str]]:

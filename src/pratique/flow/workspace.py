@@ -15,8 +15,7 @@ from pratique.flow.storage import open_journal, storage_of
 from pratique.model import predicate
 from pratique.model.clock import Clock, system_clock
 from pratique.report.audit.former import former_links
-from pratique.trust.authority.folder import ROOT_FILE
-from pratique.trust.authority.init import Authority, load_root
+from pratique.trust.authority.init import Authority
 from pratique.trust.identity import KEYS_ALONE, role_identity
 from pratique.trust.imported import Imported, keys_alone, verify_import, verify_source
 from pratique.trust.revocation import (
@@ -27,6 +26,7 @@ from pratique.trust.revocation import (
     refuse_revoked_entity,
 )
 from pratique.trust.root import parse_root
+from pratique.trust.rootfile import ROOT_FILE, load_root
 from pratique.trust.statement import Statement, Subject
 from pratique.trust.verify import Verified, verify_bundle
 

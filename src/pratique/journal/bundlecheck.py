@@ -21,10 +21,9 @@ from pratique.trust.bundle import (
     parse_bundle,
     parse_log_entry,
 )
-from pratique.trust.certificate import certificate_identity
+from pratique.trust.certificate import certificate_identity, load_certificate
 from pratique.trust.entry import entry_signer, leaf_of
 from pratique.trust.identity import is_role
-from pratique.trust.keys import load_certificate
 from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.note import Checkpoint, log_key_id, verify_checkpoint
 from pratique.trust.scheme import ECDSA_P256, entry_kind

@@ -20,8 +20,8 @@ from pratique.server.audit import IssuedCertificate
 from pratique.server.http import Call, CallRefusedError, Code, Reply, Route, json_reply
 from pratique.server.limits import check_rate
 from pratique.trust import protojson
+from pratique.trust.certificate import load_certificate
 from pratique.trust.encoding import b64decode
-from pratique.trust.keys import load_certificate
 
 if TYPE_CHECKING:
     from pratique.server.oidc.principal import Principal

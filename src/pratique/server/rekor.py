@@ -15,11 +15,10 @@ from pratique.model.strict_json import parse_json_object
 from pratique.server.http import JSON, Call, CallRefusedError, Code, Reply, Route
 from pratique.server.limits import check_rate
 from pratique.trust import protojson
-from pratique.trust.certificate import certificate_identity, verify_chain
+from pratique.trust.certificate import certificate_identity, load_certificate, verify_chain
 from pratique.trust.entry import entry_body
 from pratique.trust.envelope import pae
 from pratique.trust.identity import Identity, is_role
-from pratique.trust.keys import load_certificate
 from pratique.trust.publickey import P384, PublicKey, as_public_key, load_spki, verify_digest
 
 if TYPE_CHECKING:

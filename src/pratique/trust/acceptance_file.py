@@ -16,9 +16,7 @@ reason = "stolen laptop"
 
 from __future__ import annotations
 
-import difflib
 import re
-import tomllib
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -86,6 +84,9 @@ def parse_acceptance(
         ConfigError: not TOML, a key that nobody reads, a pattern that means too much, a role that nobody can
             fill, or no role.
     """
+    import difflib  # noqa: PLC0415 - whoever names signers otherwise has no file
+    import tomllib  # noqa: PLC0415
+
     try:
         table = tomllib.loads(data.decode("utf-8"))
         wire = msgspec.convert(table, _PolicyWire)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from cryptography import x509
-from cryptography.hazmat import asn1
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import (
     Criticality,
@@ -15,9 +15,11 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from pratique.errors import SignatureInvalidError
+from pratique.errors import MalformedError, SignatureInvalidError
+from pratique.trust.derread import UTF8_STRING, Reader
 from pratique.trust.identity import Identity
 from pratique.trust.publickey import PublicKey, as_public_key
+from pratique.trust.spki import encode_spki
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -33,6 +35,20 @@ _CA_POLICY: Final = ExtensionPolicy.webpki_defaults_ca().may_be_present(
 _LEAF_POLICY: Final = ExtensionPolicy.webpki_defaults_ee().may_be_present(
     x509.ExtendedKeyUsage, Criticality.NON_CRITICAL, None
 )
+
+
+def load_certificate(der: bytes, *, what: str = "the certificate") -> x509.Certificate:
+    """Parse a certificate, and all of it that is looked at later, so that what fails to parse fails here.
+
+    Raises:
+        MalformedError: not a certificate, or one with parts that do not parse.
+    """
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
+    except Exception as error:  # the parser raises a dozen unrelated classes at hostile bytes
+        raise MalformedError(f"{what} does not parse: {error}") from error
+    return certificate
 
 
 def verify_chain(leaf: x509.Certificate, root: TrustedRoot, *moments: datetime) -> CertificateAuthority:
@@ -84,6 +100,11 @@ def path_policy(issuer: x509.Certificate) -> PolicyBuilder:
     """Give the policy that a signing certificate's path to its issuer has to hold to, without a time."""
     policy = PolicyBuilder().store(Store([issuer]))
     return policy.extension_policies(ca_policy=_CA_POLICY, ee_policy=_LEAF_POLICY)
+
+
+def issuer_key_hash(issuer: x509.Certificate) -> bytes:
+    """Give the SHA-256 of the issuer's SubjectPublicKeyInfo, which binds an SCT to the issuer."""
+    return sha256(encode_spki(issuer.public_key())).digest()
 
 
 def signing_key(leaf: x509.Certificate) -> PublicKey:
@@ -164,7 +185,10 @@ def _extension(leaf: x509.Certificate, oid: x509.ObjectIdentifier) -> bytes:
 
 def _der_utf8(der: bytes) -> str:
     """Read a DER UTF8String that fills its bytes; anything else is as good as none."""
+    reader = Reader(der)
     try:
-        return asn1.decode_der(str, der)
-    except ValueError:
+        text = reader.content(UTF8_STRING).decode("utf-8")
+        reader.finish()
+    except (MalformedError, UnicodeDecodeError):
         return ""
+    return text

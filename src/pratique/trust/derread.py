@@ -9,6 +9,7 @@ from pratique.errors import MalformedError
 INTEGER: Final = 0x02
 OCTET_STRING: Final = 0x04
 OBJECT_IDENTIFIER: Final = 0x06
+UTF8_STRING: Final = 0x0C
 GENERALIZED_TIME: Final = 0x18
 SEQUENCE: Final = 0x30
 SET: Final = 0x31

@@ -6,7 +6,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import msgspec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pratique.trust.encoding import b64encode
 
@@ -44,8 +43,7 @@ def make_keyring(keys: Iterable[PublicKey], names: Mapping[str, PublicKey] | Non
     unique = {key.key_id: key for key in keys}
     names = dict(names or {})
     for key in unique.values():
-        digest = sha256(key.spki).digest()
-        pem = key.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        digest, pem = sha256(key.spki).digest(), _pem(key)
         for name in (
             digest.hex(),
             b64encode(digest),
@@ -53,3 +51,12 @@ def make_keyring(keys: Iterable[PublicKey], names: Mapping[str, PublicKey] | Non
         ):
             names[name] = key
     return KeyRing(tuple(unique.values()), names)
+
+
+def _pem(key: PublicKey) -> bytes:
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - see trust.spki
+        Encoding,
+        PublicFormat,
+    )
+
+    return key.key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

@@ -1,4 +1,4 @@
-"""Keys and certificates: parsing them, and a person's P-256 key as a file (PKCS#8 PEM, mode 0600)."""
+"""P-256 keys: parsing them, and a person's key as a file (PKCS#8 PEM, mode 0600)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -59,20 +58,6 @@ def verify_p256(key: ec.EllipticCurvePublicKey, signature: bytes, data: bytes, *
         key.verify(signature, data, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature as error:
         raise SignatureInvalidError(f"{what} does not verify") from error
-
-
-def load_certificate(der: bytes, *, what: str = "the certificate") -> x509.Certificate:
-    """Parse a certificate, and all of it that is looked at later, so that what fails to parse fails here.
-
-    Raises:
-        MalformedError: not a certificate, or one with parts that do not parse.
-    """
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        _ = certificate.extensions, certificate.subject, certificate.issuer, certificate.public_key()
-    except Exception as error:  # the parser raises a dozen unrelated classes at hostile bytes
-        raise MalformedError(f"{what} does not parse: {error}") from error
-    return certificate
 
 
 def spki(key: ec.EllipticCurvePublicKey) -> bytes:

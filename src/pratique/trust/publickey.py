@@ -14,9 +14,9 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from pratique.errors import MalformedError, SignatureInvalidError
+from pratique.trust.spki import decode_spki, encode_spki
 
 P256: Final = "PKIX_ECDSA_P256_SHA_256"
 P384: Final = "PKIX_ECDSA_P384_SHA_384"
@@ -50,7 +50,7 @@ class PublicKey(msgspec.Struct, frozen=True, dict=True):
     @cached_property
     def spki(self) -> bytes:
         """The key's DER SubjectPublicKeyInfo."""
-        return self.key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return encode_spki(self.key)
 
     @cached_property
     def key_id(self) -> str:
@@ -66,7 +66,7 @@ def load_spki(der: bytes) -> PublicKey:
         SignatureInvalidError: a kind that is not believed, or a weak key.
     """
     try:
-        key = load_der_public_key(der)
+        key = decode_spki(der)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise MalformedError(f"the public key does not parse: {error}") from error
     public = as_public_key(key)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
 
 from pratique.errors import SignatureInvalidError
@@ -18,6 +17,7 @@ from pratique.model.strict_json import parse_json_object
 from pratique.trust.encoding import b64decode, b64encode
 from pratique.trust.entity import Entity, Envelope
 from pratique.trust.entry import KIND, rebuild_body
+from pratique.trust.spki import encode_spki
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -129,11 +129,15 @@ def _sha256_of(value: Any) -> dict[str, Any]:
 
 def _is_signer(pem: object, entity: Entity, public_key: PublicKey) -> bool:
     """Say whether a PEM text, itself in base64, is the entity's certificate or its signer's key."""
+    from cryptography.hazmat.primitives.serialization import (  # noqa: PLC0415 - see trust.spki
+        Encoding,
+        load_pem_public_key,
+    )
+
     text = b64decode(pem, what="log entry: the signer")
     try:
         if entity.certificate is not None:
             return load_pem_x509_certificate(text).public_bytes(Encoding.DER) == entity.certificate
-        found = load_pem_public_key(text)
-        return found.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) == public_key.spki
+        return encode_spki(load_pem_public_key(text)) == public_key.spki
     except Exception:  # noqa: BLE001 - hostile bytes in the parser: whatever it raises, this is not the signer
         return False

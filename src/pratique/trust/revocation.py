@@ -19,9 +19,9 @@ from pratique.errors import EvidenceInvalidError, MalformedError, SignatureInval
 from pratique.model.clock import format_time, parse_time
 from pratique.model.digest import Digest, parse_digest_set
 from pratique.model.predicate import REVOCATION
-from pratique.trust.authority.roots import instance_key
 from pratique.trust.bundle import parse_bundle
-from pratique.trust.keys import load_certificate
+from pratique.trust.certificate import load_certificate
+from pratique.trust.root import instance_key
 from pratique.trust.statement import Statement, Subject
 from pratique.trust.succession import administrator_of
 from pratique.trust.tstoken import parse_token

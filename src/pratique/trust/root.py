@@ -14,16 +14,16 @@ from urllib.parse import urlsplit
 import msgspec
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
 from pratique.errors import MalformedError, SignatureInvalidError
 from pratique.model.clock import format_time, parse_time
 from pratique.model.digest import Digest, sha256_bytes
 from pratique.model.strict_json import canonical_json, parse_json_object
+from pratique.trust.certificate import issuer_key_hash, load_certificate, path_policy
 from pratique.trust.encoding import b64decode, b64encode
-from pratique.trust.keys import load_certificate
 from pratique.trust.note import log_key_id
 from pratique.trust.publickey import ED25519, P256, PublicKey, as_public_key
+from pratique.trust.spki import decode_spki, encode_spki
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +84,7 @@ class LogInstance(msgspec.Struct, frozen=True, dict=True):
         """
         where = f"trusted root: the key of log {self.origin}"
         try:
-            loaded = load_der_public_key(self.key)
+            loaded = decode_spki(self.key)
         except (ValueError, UnsupportedAlgorithm) as error:
             raise MalformedError(f"{where} does not parse") from error
         public = as_public_key(loaded, what=where)
@@ -162,8 +162,7 @@ class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
             MalformedError: see `issuing_certificate`.
             SignatureInvalidError: likewise.
         """
-        key = self.issuing_certificate.public_key()
-        return sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+        return issuer_key_hash(self.issuing_certificate)
 
     @cached_property
     def timestamp_key(self) -> PublicKey:
@@ -192,8 +191,6 @@ class CertificateAuthority(msgspec.Struct, frozen=True, dict=True):
             MalformedError: see `issuing_certificate`.
             SignatureInvalidError: likewise.
         """
-        from pratique.trust.certificate import path_policy  # noqa: PLC0415 - it takes roots itself
-
         return path_policy(self.issuing_certificate)
 
 
@@ -230,6 +227,27 @@ class TrustedRoot(msgspec.Struct, frozen=True, dict=True):
                 return log
         when = f" valid at {moments[0]}" if moments else ""
         raise SignatureInvalidError(f"no transparency log {log_id.hex()[:16]}{when} in the trusted root")
+
+
+def instance_key(instance: LogInstance | CertificateAuthority) -> Digest:
+    """Name an instance of a root by its key: the SHA-256 of the SubjectPublicKeyInfo.
+
+    Raises:
+        MalformedError: an authority's certificate that is none.
+    """
+    if isinstance(instance, LogInstance):
+        return sha256_bytes(instance.key)
+    return sha256_bytes(encode_spki(instance.certificates[0].public_key()))
+
+
+def instances(root: TrustedRoot) -> dict[str, tuple[LogInstance | CertificateAuthority, ...]]:
+    """Give what a root names, by the name that its key has here, each newest first."""
+    return {
+        "ca": root.certificate_authorities,
+        "tsa": root.timestamp_authorities,
+        "ctlog": root.ctlogs,
+        "log": root.tlogs,
+    }
 
 
 def encode_root(

@@ -21,7 +21,6 @@ import msgspec
 from pratique.errors import MalformedError
 from pratique.model.strict_json import canonical_json
 from pratique.trust.encoding import b64decode, b64encode
-from pratique.trust.keys import load_p256_spki
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -65,6 +64,8 @@ def check_public_key(scheme: str, public_key: bytes) -> None:
         SignatureInvalidError: a kind of key that is not taken.
     """
     if scheme == ECDSA_P256:
+        from pratique.trust.keys import load_p256_spki  # noqa: PLC0415 - verifying needs no key files
+
         load_p256_spki(public_key)
     elif scheme == SSHSIG:
         from pratique.trust.sshsig import parse_public_key  # noqa: PLC0415 - most people have a plain key

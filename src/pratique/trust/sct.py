@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import struct
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.certificate_transparency import (
     LogEntryType,
     SignatureAlgorithm,
@@ -23,12 +21,6 @@ from pratique.trust.root import KEY_P256, LogInstance, TrustedRoot
 _HASH_SHA256: Final = 4
 _SIGNATURE_ECDSA: Final = 3
 _PRECERT_ENTRY: Final = 1
-
-
-def issuer_key_hash(issuer: x509.Certificate) -> bytes:
-    """Give the SHA-256 of the issuer's SubjectPublicKeyInfo, which binds an SCT to the issuer."""
-    spki = issuer.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return sha256(spki).digest()
 
 
 def signed_data(timestamp_ms: int, key_hash: bytes, tbs: bytes, extensions: bytes = b"") -> bytes:

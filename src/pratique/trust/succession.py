@@ -15,9 +15,8 @@ from pratique.errors import EvidenceInvalidError, MalformedError, SignatureInval
 from pratique.model.clock import format_time
 from pratique.model.digest import Digest, parse_digest_set, sha256_bytes
 from pratique.model.predicate import ROOT_ROTATION
-from pratique.trust.authority.roots import instance_key, instances
 from pratique.trust.identity import Identity, role_identity
-from pratique.trust.root import TrustedRoot, parse_root
+from pratique.trust.root import TrustedRoot, instance_key, instances, parse_root
 from pratique.trust.statement import Statement, Subject
 from pratique.trust.verify import Verified, verify_bundle
 

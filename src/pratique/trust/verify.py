@@ -30,13 +30,18 @@ from pratique.errors import CouldNotCheckError, EvidenceInvalidError, MalformedE
 from pratique.model.digest import sha256_bytes
 from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.trust.bundle import as_own, key_id_of, parse_own_entity
-from pratique.trust.certificate import certificate_identity, foreign_identity, signing_key, verify_chain
+from pratique.trust.certificate import (
+    certificate_identity,
+    foreign_identity,
+    load_certificate,
+    signing_key,
+    verify_chain,
+)
 from pratique.trust.entity import Entity, Envelope
 from pratique.trust.entry import KIND
 from pratique.trust.envelope import pae
 from pratique.trust.established import Established, Logged, Moment, Verified
 from pratique.trust.identity import EnrolledKey, Identity
-from pratique.trust.keys import load_certificate
 from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.note import Checkpoint, verify_checkpoint, verify_rekor_checkpoint
 from pratique.trust.promise import verify_promise

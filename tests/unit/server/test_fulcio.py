@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pratique.model.predicate import ISSUANCE
-from pratique.trust.certificate import certificate_identity, verify_chain
-from pratique.trust.sct import issuer_key_hash, verify_scts
+from pratique.trust.certificate import certificate_identity, issuer_key_hash, verify_chain
+from pratique.trust.sct import verify_scts
 from pratique.trust.verify import verify_bundle
 
 if TYPE_CHECKING:

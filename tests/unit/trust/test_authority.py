@@ -11,9 +11,10 @@ from cryptography import x509
 from pratique.errors import ConfigError, InfrastructureError, MalformedError, UsageError
 from pratique.testing.authority import START, MemoryLog, SettableClock, World, make_authority
 from pratique.trust.authority import der
-from pratique.trust.authority.init import Authority, initialise, load_root
+from pratique.trust.authority.init import Authority, initialise
 from pratique.trust.bundle import MAX_BUNDLE_BYTES
 from pratique.trust.keys import generate_key
+from pratique.trust.rootfile import load_root
 from pratique.trust.signers.statement import MAX_PAYLOAD_BYTES
 from pratique.trust.statement import Statement
 from pratique.trust.verify import verify_bundle

@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from pratique.errors import ConfigError, MalformedError, SignatureInvalidError, UsageError
+from pratique.trust.certificate import load_certificate
 from pratique.trust.keys import (
     generate_key,
-    load_certificate,
     load_p256_spki,
     load_private_key,
     load_public_key,

@@ -202,7 +202,7 @@ def follow(
     log that shrank, a changed entry and an unexpected signer end with exit code 4, and are not remembered.
     """
     from pratique.flow.monitor import follow_log  # noqa: PLC0415 - pulls in cryptography
-    from pratique.trust.authority.init import load_root  # noqa: PLC0415 - as above
+    from pratique.trust.rootfile import load_root  # noqa: PLC0415 - as above
 
     root = load_root(trusted_root)
     found = follow_log(log, state=state, root=root, expected=expected, clock=system_clock).round

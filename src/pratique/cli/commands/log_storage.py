@@ -77,7 +77,7 @@ def fetch(
     """
     from pratique.flow.storage import Storage  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.storage import fetch as fetch_log  # noqa: PLC0415 - as above
-    from pratique.trust.authority.init import load_root  # noqa: PLC0415 - as above
+    from pratique.trust.rootfile import load_root  # noqa: PLC0415 - as above
 
     storage = Storage(url=url, endpoint=endpoint, region=region)
     size = fetch_log(storage, target, load_root(trusted_root))

@@ -100,7 +100,7 @@ def _print_root(session: Session, root: TrustedRoot, others: Mapping[str, Truste
 
 def _keys(root: TrustedRoot) -> list[dict[str, str | None]]:
     """List what a root names, and what each is believed for: `ca`, `tsa`, `ctlog`, `log`."""
-    from pratique.trust.authority.roots import instance_key, instances  # noqa: PLC0415 - as above
+    from pratique.trust.root import instance_key, instances  # noqa: PLC0415 - as above
 
     return [
         {

@@ -14,7 +14,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pratique.trust import sct
 from pratique.trust.authority import der
-from pratique.trust.certificate import OID_ISSUER_V1, OID_ISSUER_V2
+from pratique.trust.certificate import OID_ISSUER_V1, OID_ISSUER_V2, issuer_key_hash
 from pratique.trust.keys import spki
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _sct_extension(
 ) -> x509.UnrecognizedExtension:
     milliseconds = int(moment.timestamp()) * 1000
     tbs = precertificate.tbs_certificate_bytes
-    data = sct.signed_data(milliseconds, sct.issuer_key_hash(ca), tbs)
+    data = sct.signed_data(milliseconds, issuer_key_hash(ca), tbs)
     signature = ctlog_key.sign(data, ec.ECDSA(hashes.SHA256()))
     log_id = sha256(spki(ctlog_key.public_key())).digest()
     return x509.UnrecognizedExtension(

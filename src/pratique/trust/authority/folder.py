@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from pratique.errors import InfrastructureError
 from pratique.trust.keys import write_new_file
+from pratique.trust.rootfile import ROOT_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from pratique.trust.signers.port import KeyHandle, LogKeyHandle
 
-ROOT_FILE: Final = "trusted_root.json"
 LOG: Final = "log"
 KEY_FILES: Final = ("ca", "tsa", "ctlog", LOG)
 NEXT: Final = "next"

@@ -21,7 +21,6 @@ from pratique.trust.authority import ca, tsa
 from pratique.trust.authority.folder import (
     KEY_FILES,
     LOG,
-    ROOT_FILE,
     PrivateKey,
     RemoteKeySource,
     folder_lock,
@@ -30,12 +29,13 @@ from pratique.trust.authority.folder import (
     write_folder,
 )
 from pratique.trust.authority.remote import RemoteKey, RemoteLogKey
-from pratique.trust.authority.roots import first_root, instances
+from pratique.trust.authority.roots import first_root
 from pratique.trust.authority.tsq import Query, query_of
 from pratique.trust.identity import Identity, check_trust_domain, role_identity
 from pratique.trust.keys import load_private_key, read_private_file, spki
 from pratique.trust.note import log_key_id
-from pratique.trust.root import TrustedRoot, parse_root
+from pratique.trust.root import TrustedRoot, instances, parse_root
+from pratique.trust.rootfile import INIT_HINT, ROOT_FILE, load_root
 from pratique.trust.signers.statement import CertificateSigner
 from pratique.trust.verify import log_public_key
 
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from pratique.trust.signers.port import KeyHandle, LogKeyHandle
 
 _TRIES: Final = 5
-_INIT_HINT: Final = "make one with `pratique trust init`"
 OpenKey = Callable[[str, str], "KeyHandle | LogKeyHandle"]
 """Opens the authority's key of a name by its URI (`trust.signers.table`): `log` is Ed25519, others P-256."""
 
@@ -166,7 +165,7 @@ class Authority:
     @classmethod
     def _load(cls, root: TrustedRoot, trust_dir: Path, clock: Clock, open_key: OpenKey | None) -> Authority:
         if not (root.tlogs and root.ctlogs and root.certificate_authorities and root.timestamp_authorities):
-            raise ConfigError(f"{trust_dir}/{ROOT_FILE} does not name all that signs here", hint=_INIT_HINT)
+            raise ConfigError(f"{trust_dir}/{ROOT_FILE} does not name all that signs here", hint=INIT_HINT)
         folder = trust_dir / "keys"
         authority = cls(
             root,
@@ -273,20 +272,6 @@ class Authority:
         return tsa.issue_timestamp(
             query, certificate=self._tsa, key=self._tsa_key, moment=self._clock(), serial=serial
         )
-
-
-def load_root(path: Path) -> TrustedRoot:
-    """Load a trusted root (I/O).
-
-    Raises:
-        ConfigError: there is none.
-        MalformedError: it does not parse.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: no trusted root: {error.strerror}", hint=_INIT_HINT) from error
-    return parse_root(data)
 
 
 def _load_key(folder: Path, name: str, open_key: OpenKey | None) -> ec.EllipticCurvePrivateKey:

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pratique.errors import UsageError
 from pratique.model.clock import format_time
-from pratique.model.digest import sha256_bytes
 from pratique.trust.authority import ca
 from pratique.trust.keys import spki
 from pratique.trust.note import log_key_id
@@ -29,6 +28,7 @@ from pratique.trust.root import (
     TrustedRoot,
     Validity,
     encode_root,
+    instance_key,
 )
 
 if TYPE_CHECKING:
@@ -107,24 +107,6 @@ def next_root(
         [_ended(item, ends) for item in ctlogs],
         [_ended(item, ends) for item in tsas],
     )
-
-
-def instance_key(instance: Instance) -> Digest:
-    """Name an instance of a root by its key: the SHA-256 of the SubjectPublicKeyInfo."""
-    if isinstance(instance, LogInstance):
-        return sha256_bytes(instance.key)
-    key = instance.certificates[0].public_key()
-    return sha256_bytes(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-
-
-def instances(root: TrustedRoot) -> dict[str, tuple[Instance, ...]]:
-    """Give what a root names, by the name that its key has here, each newest first."""
-    return {
-        "ca": root.certificate_authorities,
-        "tsa": root.timestamp_authorities,
-        "ctlog": root.ctlogs,
-        "log": root.tlogs,
-    }
 
 
 def _closed(instance: AnyInstance, moment: datetime) -> AnyInstance:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
 from pratique.errors import MalformedError
@@ -97,6 +96,8 @@ def pem_certificate(pem: bytes) -> bytes:
     """
     if pem.count(b"-----BEGIN ") != 1:
         raise MalformedError("a signer's PEM text holds not exactly one certificate")
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - see trust.spki
+
     try:
         return load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
     except Exception as error:  # the parser raises a dozen unrelated classes at hostile bytes
