@@ -151,6 +151,20 @@ class ProjectConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     name: str
 
 
+class TrustConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[trust]`: the team's server, which takes what is attested here into its journal.
+
+    Attributes:
+        server: its address.
+        root: the name of its trusted root here, by which its answers are judged.
+        ca: file of authorities to believe for its TLS; absent, the system's.
+    """
+
+    server: str | None = None
+    root: str | None = None
+    ca: str | None = None
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file."""
 
@@ -158,6 +172,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     build: BuildConfig
     scan: ScanConfig
     policy: PolicyConfig = PolicyConfig()
+    trust: TrustConfig = TrustConfig()
     environments: dict[str, EnvironmentConfig] = {}
 
 
@@ -245,6 +260,7 @@ def parse_config(table: dict[str, Any], *, what: str) -> Config:
     """
     config = typed(table, Config, what=what, known=_KNOWN_KEYS)
     _check_build(config.build, what)
+    _check_trust(config.trust, what)
     policy = config.policy
     if policy.folder and (policy.data or policy.rules or policy.profile or policy.trust or policy.mode):
         raise ConfigError(
@@ -274,6 +290,16 @@ def _check_build(build: BuildConfig, what: str) -> None:
         raise ConfigError(f"{what}: build.timeout_seconds must be 1 to {_MAX_BUILD_SECONDS}")
 
 
+def _check_trust(trust: TrustConfig, what: str) -> None:
+    if trust.server is None and (trust.root is not None or trust.ca is not None):
+        raise ConfigError(f"{what}: trust.root and trust.ca say nothing without trust.server")
+    if trust.server is not None and not trust.root:
+        raise ConfigError(
+            f"{what}: trust.server needs trust.root, by which its answers are judged",
+            hint='root = "team", after pratique trust use https://…/tuf --root root.json --name team',
+        )
+
+
 def _check_bundle(policy: PolicyConfig, what: str) -> None:
     bundle = policy.bundle
     if bundle is None:
@@ -287,6 +313,7 @@ def _check_bundle(policy: PolicyConfig, what: str) -> None:
 _TABLES = (
     Config,
     ProjectConfig,
+    TrustConfig,
     BuildConfig,
     SourceConfig,
     ScanConfig,

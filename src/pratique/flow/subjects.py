@@ -8,21 +8,26 @@ from typing import TYPE_CHECKING
 from pratique.errors import MalformedError, UsageError
 from pratique.flow.artifact import find_artifact
 from pratique.flow.verify import find_target
-from pratique.model.digest import parse_digest
+from pratique.model.digest import parse_digest, sha256_file
 from pratique.trust.entity import Envelope
 from pratique.trust.foreign.table import read_evidence
 from pratique.trust.statement import MAX_SUBJECTS, Subject, parse_statement
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pratique.flow.config import Project
     from pratique.flow.workspace import Workspace
 
 
-def find_subjects(workspace: Workspace, project: Project | None, given: str | None) -> tuple[Subject, ...]:
+def find_subjects(
+    opened: Callable[[], Workspace], project: Project | None, given: str | None
+) -> tuple[Subject, ...]:
     """Take what a claim is about; nothing given is the project's newest build (I/O: reads files).
 
     A directory is every file in it, each a subject by its path inside: verification wants all of them and no
-    other. `NAME@sha256:…` is how registries name images.
+    other. `NAME@sha256:…` is how registries name images. The state directory is opened where it has to be
+    asked: a runner that signs for its team's server has none.
 
     Raises:
         UsageError: none of these, or a directory that is empty, too large or holds odd files.
@@ -40,7 +45,9 @@ def find_subjects(workspace: Workspace, project: Project | None, given: str | No
             return (Subject(name, parse_digest(digest).digest_set),)
         except MalformedError as error:
             raise UsageError(error.message, hint=error.hint) from error
-    found = find_artifact(workspace, project, given)
+    if given is not None and Path(given).is_file():
+        return (Subject(Path(given).name, sha256_file(Path(given)).digest_set),)
+    found = find_artifact(opened(), project, given)
     return (Subject(found.name, found.digest.digest_set),)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from pratique.server.http import Call, CallRefusedError, Code, Reply, Route, json_reply
 from pratique.server.limits import check_rate
 from pratique.trust.authority.ca import LIFETIME
+from pratique.trust.encoding import b64encode
 from pratique.trust.identity import is_role
 from pratique.trust.verify import verify_bundle
 
@@ -39,7 +40,11 @@ def routes(service: Service) -> list[Route]:
             raise CallRefusedError(Code.INVALID_ARGUMENT, f"signed at {verified.signed_at}", reason="stale")
         check_rate(service.per_identity, f"evidence {verified.signer}", "identity")
         recorded = service.committer.commit(verified.bundle.signed())
-        body = {"digest": str(recorded.digest), "logIndex": recorded.index}
+        body = {
+            "digest": str(recorded.digest),
+            "logIndex": recorded.index,
+            "bundle": b64encode(recorded.bundle),
+        }
         return json_reply(body, HTTPStatus.CREATED)
 
     return [Route("POST", "/pratique/v1/evidence", add, MAX_BUNDLE_BYTES)]

@@ -16,6 +16,7 @@ from server_process import ServerProcess, serve
 
 import pratique
 from pratique.flow.trust_repository import SERVED, export_trust, use_trust
+from pratique.flow.workspace import Workspace
 from pratique.journal.check import verify_log
 from pratique.model.clock import system_clock
 from pratique.store.blobs import BlobStore
@@ -331,3 +332,68 @@ def test_pratique_signs_keyless(site: Site) -> None:
         refused = run(*claim, "--bundle", "refused.json", SIGSTORE_ID_TOKEN=bad)
         assert refused.returncode == 2, refused.stderr
         assert not (site.folder / "refused.json").exists()
+
+
+RUNNER = """\
+[project]
+name = "app"
+[build]
+recipe = "python-wheel"
+tools = "build.lock"
+[build.source]
+directory = "."
+[[scan.advisories]]
+name = "none"
+path = "advisories"
+date = 2026-11-22
+licence = "CC0-1.0"
+[trust]
+server = "{url}"
+root = "team"
+ca = "{ca}"
+"""
+
+
+@pytest.mark.skipif(not SIGNERS, reason="set PRATIQUE_SIGNERS_PYTHON to a python that has the extras")
+def test_a_runner_attests_into_the_teams_journal(site: Site) -> None:
+    """It has a token and the team's root, and neither keys nor a journal of its own."""
+    folder = site.folder / "runner"
+    folder.mkdir()
+    (folder / "pratique.toml").write_text(RUNNER.format(url=site.server.url, ca=site.ca))
+    source = str(Path(pratique.__file__).parents[1])
+    token = site.issuer.token(**ADA)
+
+    def run(*command: str, code: int = 0) -> str:
+        words = (SIGNERS, "-m", "pratique", *command, "-C", "runner")
+        done = site.run(*words, PYTHONPATH=source, SIGSTORE_ID_TOKEN=token)
+        assert done.returncode == code, done.stderr
+        return done.stdout + done.stderr
+
+    claim = (
+        "attest", "artifact", "--predicate-type", "provenance", "--predicate", "predicate.json",
+        "--key", "sigstore:trust_config.json", "--bundle",
+    )  # fmt: skip
+    assert "no root 'team' is in use here" in run(*claim, "early.json", code=2)
+    assert not (site.folder / "early.json").exists()
+    run("trust", "use", f"{site.server.url}/tuf", "--root", "root.json", "--name", "team")
+    answer = json.loads(run(*claim, "sent.json", "--json"))
+    bundle = (site.folder / "sent.json").read_bytes()
+    verified = verify_bundle(bundle, site.root)
+    assert (str(verified.digest), verified.log_index) == (answer["evidence"], answer["logIndex"])
+    assert verified.signer.subject == "ada@example.org"
+    team = Workspace.open(site.folder / "home")
+    assert team.verify(verified.digest).statement == verified.statement
+    assert not (folder / ".pratique" / "journal").exists()
+
+    again = json.loads(run("log", "send", "sent.json", "--json"))["sent"][0]
+    assert again["logIndex"] > answer["logIndex"]
+
+    config = folder / "pratique.toml"
+    config.write_text(config.read_text().replace(site.server.url, "https://localhost:1"))
+    said = run(*claim, "kept.json", code=5)
+    assert "it is not known to be in the journal of https://localhost:1" in said
+    assert "pratique log send kept.json" in said
+    kept = verify_bundle((site.folder / "kept.json").read_bytes(), site.root)
+    config.write_text(config.read_text().replace("https://localhost:1", site.server.url))
+    run("log", "send", "kept.json")
+    assert verify_bundle((site.folder / "kept.json").read_bytes(), site.root).log_index > kept.log_index

@@ -76,6 +76,8 @@ def changed(path: str, value: object) -> dict[str, Any]:
         ("environments/production/service/command", [], "service.command"),
         ("environments/production/service/health", "healthz", "service.health"),
         ("scan/advisories", [], "nothing could ever be found"),
+        ("trust", {"server": "https://team.example"}, "needs trust.root"),
+        ("trust", {"root": "team"}, "say nothing without trust.server"),
         ("scan/advisories/0/date", "soon", "scan.advisories[0].date"),
     ],
 )

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from pratique.testing.authority import make_world
+from pratique.trust.encoding import b64decode
 from pratique.trust.identity import Identity
 from pratique.trust.signers.statement import CertificateSigner
 from pratique.trust.statement import Statement, Subject
@@ -37,6 +38,7 @@ def test_a_runners_evidence_is_found_in_the_journal(desk: Desk) -> None:
     answer = json.loads(reply.body)
     found = desk.service.journal.find(predicate_type=STATEMENT.predicate_type)[0]
     assert (str(found.digest), found.index) == (answer["digest"], answer["logIndex"])
+    assert b64decode(answer["bundle"], what="bundle") == desk.service.journal.get(found.digest)
     verified = verify_bundle(desk.service.journal.get(found.digest), desk.service.authority.trusted_root)
     assert (verified.signer, verified.statement) == (RUNNER, STATEMENT)
     assert desk.service.journal.verify().size == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -50,6 +50,9 @@ def command(
     of types that in-toto, SLSA, CycloneDX, SPDX and OpenVEX specify are checked first; others are taken as
     they are. Anybody with a key can claim anything; whether the claim counts is decided by policy, which
     knows who may sign what.
+
+    With --key sigstore:… the claim goes into the journal of the team's server, where pratique.toml names one
+    ([trust] server); if that does not take it, the command fails, and --bundle has the signature.
     """
     from pratique.flow.attest import attest, make_claim  # noqa: PLC0415 - pulls in cryptography
     from pratique.model.strict_json import MAX_BYTES, parse_json_object  # noqa: PLC0415
@@ -78,17 +81,24 @@ _SHOWN = 3
 
 
 def _keyless(session: Session, claim: Statement, key: str, bundle: Path | None) -> None:
-    """A Sigstore instance keeps its own log: the bundle goes into a file, not into the journal."""
-    from pratique.flow.attest import attest_keyless  # noqa: PLC0415 - pulls in cryptography
+    """A Sigstore instance keeps its own log: the bundle goes into a file, and to the team's server."""
+    from pratique.cli.commands.log_send import hand_over, team  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.attest import attest_keyless  # noqa: PLC0415 - likewise
     from pratique.flow.sign import check_absent, is_keyless  # noqa: PLC0415
     from pratique.trust.keys import write_new_file  # noqa: PLC0415
 
     if bundle is None or not is_keyless(key):
         raise UsageError("--bundle FILE goes together with --key sigstore:…, and the other way round")
     check_absent(bundle)
+    whom = team(session)
     write_new_file(bundle, attest_keyless(claim, key, os.environ))
-    body = {"predicateType": claim.predicate_type, "bundle": str(bundle)}
-    session.emit(body, lambda: click.echo(f"wrote {bundle}, logged by the Sigstore instance"))
+    body: dict[str, Any] = {"predicateType": claim.predicate_type, "bundle": str(bundle)}
+    if whom is None:
+        session.emit(body, lambda: click.echo(f"wrote {bundle}, logged by the Sigstore instance"))
+        return
+    sent = hand_over(whom, bundle)
+    body |= {"server": whom.url, "evidence": str(sent.digest), "logIndex": sent.index}
+    session.emit(body, lambda: click.echo(f"wrote {bundle}: {sent.digest}, entry {sent.index} at {whom.url}"))
 
 
 def _subjects(session: Session, artifacts: tuple[str, ...], bundle: Path | None) -> list[Subject]:
@@ -100,7 +110,6 @@ def _subjects(session: Session, artifacts: tuple[str, ...], bundle: Path | None)
         found += subjects_of(read_bounded(bundle, MAX_BUNDLE_BYTES), what=str(bundle))
     if artifacts or bundle is None:
         project = None if artifacts else session.project
-        workspace = session.workspace()
         for given in artifacts or (None,):
-            found += find_subjects(workspace, project, given)
+            found += find_subjects(session.workspace, project, given)
     return found

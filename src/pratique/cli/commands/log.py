@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from pratique.cli.commands.log_send import send
 from pratique.cli.commands.log_storage import fetch, push, restore, store
 from pratique.cli.session import Session, given_digest, read_bounded, session_options
 from pratique.errors import MalformedError, UsageError
@@ -218,5 +219,5 @@ def follow(
     )
 
 
-for _storage_command in (store, push, fetch, restore):
-    command.add_command(_storage_command)
+for _command in (store, push, fetch, restore, send):
+    command.add_command(_command)

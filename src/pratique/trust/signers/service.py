@@ -80,8 +80,21 @@ class Service:
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(f"{where}: {ca_file}: no certificates that load") from error
 
-    def call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        max_bytes: int = MAX_BYTES,
+    ) -> dict[str, Any]:
         """Make one call and give the JSON object that comes back.
+
+        Args:
+            method: HTTP method.
+            path: below the service's address.
+            body: what is sent, as JSON.
+            max_bytes: longest answer that is read.
 
         Raises:
             RefusedError: the service said no, in a way that repeating does not change.
@@ -93,7 +106,7 @@ class Service:
                 self._sleep(min(wait, _LONGEST_WAIT))
             wait = 0.5 * 2**attempt
             try:
-                status, answer, after = self._once(method, path, body)
+                status, answer, after = self._once(method, path, body, max_bytes)
             except ssl.SSLCertVerificationError as error:
                 raise InfrastructureError(
                     f"{self._where}: {self._host}: its certificate does not hold: {error.verify_message}",
@@ -103,7 +116,7 @@ class Service:
                 problem = getattr(error, "strerror", None) or str(error) or type(error).__name__
                 continue
             if status in _OK:
-                return self._parse(answer)
+                return self._parse(answer, max_bytes)
             if status not in _PASSING:
                 raise RefusedError(status, _message(answer))
             problem = f"it answers {status}: {_message(answer)}"
@@ -113,7 +126,9 @@ class Service:
             hint="is it up and reachable, or does it limit requests? Try again later",
         )
 
-    def _once(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes, str]:
+    def _once(
+        self, method: str, path: str, body: Mapping[str, Any] | None, max_bytes: int
+    ) -> tuple[int, bytes, str]:
         connection: http.client.HTTPConnection
         if self._tls is not None:
             connection = http.client.HTTPSConnection(
@@ -128,22 +143,22 @@ class Service:
         try:
             connection.request(method, self._prefix + path, body=data, headers=headers)
             response = connection.getresponse()
-            return response.status, response.read(MAX_BYTES + 1), response.getheader("Retry-After") or ""
+            return response.status, response.read(max_bytes + 1), response.getheader("Retry-After") or ""
         finally:
             connection.close()
 
-    def _parse(self, answer: bytes) -> dict[str, Any]:
+    def _parse(self, answer: bytes, max_bytes: int) -> dict[str, Any]:
         try:
-            return parse_json_object(answer, what="its answer", max_bytes=MAX_BYTES)
+            return parse_json_object(answer, what="its answer", max_bytes=max_bytes)
         except MalformedError as error:
             raise InfrastructureError(f"{self._where}: {self._host}: {error.message}") from error
 
 
 def _message(answer: bytes) -> str:
-    """Find the message in an error: services put it in `errors`, `error` or `error.message`."""
+    """Find the message in an error: services put it in `errors`, `error`, `error.message` or `message`."""
     try:
         document: Any = json.loads(answer)
-        found = document.get("errors") or document.get("error") or ""
+        found = document.get("errors") or document.get("error") or document.get("message") or ""
         if isinstance(found, dict):
             found = found.get("message") or found.get("code") or ""
         text = "; ".join(map(str, found)) if isinstance(found, list) else str(found)

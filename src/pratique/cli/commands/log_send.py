@@ -1,0 +1,73 @@
+"""`pratique log send`: hand evidence over to the team's server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pratique.cli.session import Session, read_bounded, session_options
+from pratique.errors import InfrastructureError, UsageError
+
+if TYPE_CHECKING:
+    from pratique.flow.send import Sent, Team
+
+
+@click.command("send")
+@click.argument(
+    "bundles", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
+)
+@session_options
+def send(session: Session, *, bundles: tuple[Path, ...]) -> None:
+    """Hand BUNDLEs over to the server that pratique.toml names ([trust] server), for its journal.
+
+    It takes statements that a token's identity signed under its own root at most 15 minutes ago. What it
+    gives back, with its journal's proof, replaces each file.
+    """
+    whom = team(session)
+    if whom is None:
+        raise UsageError("no server is named", hint='[trust] server = "https://…" and root in pratique.toml')
+    done = [(file, hand_over(whom, file)) for file in bundles]
+    body = [
+        {"bundle": str(file), "evidence": str(sent.digest), "logIndex": sent.index} for file, sent in done
+    ]
+
+    def human() -> None:
+        for file, sent in done:
+            click.echo(f"{file}: {sent.digest}, entry {sent.index} at {whom.url}")
+
+    session.emit({"server": whom.url, "sent": body}, human)
+
+
+def team(session: Session) -> Team | None:
+    """Give the server that the project around the folder names, if any.
+
+    Raises:
+        ConfigError: it names one whose trusted root is not in use here.
+    """
+    from pratique.flow.config import find_file  # noqa: PLC0415 - only verbs that need it pay for it
+    from pratique.flow.send import team_of  # noqa: PLC0415 - pulls in cryptography
+
+    return team_of(session.project, session.home) if find_file(session.folder) else None
+
+
+def hand_over(whom: Team, file: Path) -> Sent:
+    """Hand a bundle's file over, and write what came back in its place.
+
+    Raises:
+        EvidenceInvalidError, PolicyRefusedError, InfrastructureError: see `flow.send.send`; the file stays.
+    """
+    from pratique.flow.send import send as send_bundle  # noqa: PLC0415 - pulls in cryptography
+    from pratique.store.atomic import write_atomic  # noqa: PLC0415 - likewise
+    from pratique.trust.bundle import MAX_BUNDLE_BYTES  # noqa: PLC0415 - likewise
+
+    try:
+        sent = send_bundle(whom, read_bounded(file, MAX_BUNDLE_BYTES), what=str(file))
+    except InfrastructureError as error:
+        raise InfrastructureError(
+            f"{error.message}; it is not known to be in the journal of {whom.url}",
+            hint=f"{file} has the signature: within 15 minutes of it, pratique log send {file}",
+        ) from error
+    write_atomic(file, sent.bundle)
+    return sent
