@@ -6,7 +6,7 @@ then reads the policy and its data from standard input: parses them, checks the 
 keeps the engine. Each request after that is answered by a fork, which gives up what is left before it reads
 the request, answers on standard output and ends. So a decision starts from the policy as loaded, whatever the
 one before did, and its processor time counts from zero. The process that lives on reads nothing of any
-request; it forks ahead, so that nobody waits for that.
+request. It forks ahead: while one fork has its turn, the next one gets ready.
 
 Frames are four bytes of big-endian length, then JSON. A policy is a frame of modules and one of data; a
 request is a frame of data, which may differ from the policy's, and one of input.
@@ -20,37 +20,47 @@ tree, hence `BaseException` below.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import select
 import signal
 import struct
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 # The process that lives on only forks and waits; its own time is for loading the policy.
 _LIFETIME_CPU = 120
 _STANDARD_DESCRIPTORS = 3
 
 
-def main(arguments: list[str]) -> int:
+class Limits(NamedTuple):
+    """Bytes of address space, seconds of processor time for an answer, bytes of an answer."""
+
+    memory: int
+    cpu: int
+    output: int
+
+
+def main(arguments: list[str]) -> None:
     """Load a policy, and answer requests until nobody can ask any more."""
-    memory, cpu, output, control = (int(text) for text in arguments[:4])
+    *numbers, control = (int(text) for text in arguments[:4])
+    limits = Limits(*numbers)
     sys.path[:0] = arguments[4:]
     import regorus  # noqa: PLC0415 - not before the import path is set, and not after files are out of reach
 
     from pratique.policy.engine import confine, rego_check, rego_run  # noqa: PLC0415
 
-    confine.limit(cpu=_LIFETIME_CPU, fsize=0, core=0, nofile=control + 3, **{"as": memory})
+    turns = (os.pipe(), os.pipe())
+    most = turns[1][1] + 3
+    confine.limit(cpu=_LIFETIME_CPU, fsize=0, core=0, nofile=most, **{"as": limits.memory})
     isolation = ["no-new-privileges"] if confine.no_new_privileges() else []
     isolation += ["seccomp"] if confine.allow_only(confine.COMPUTE, confine.SUPERVISE) else []
 
-    policy: Any = None
-
-    def attempt(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    def attempt(work: Callable[[], Any]) -> Any:
         try:
             return work()
         except rego_check.RegoError as error:
@@ -58,30 +68,41 @@ def main(arguments: list[str]) -> int:
         except BaseException as error:  # noqa: BLE001 - see the module's description
             return _error("eval", rego_run.first_lines(error))
 
-    def load() -> dict[str, Any]:
-        nonlocal policy
-        policy = rego_run.Policy(regorus, json.loads(_read()), _read().decode())
-        return {}
-
-    def answer() -> dict[str, Any]:
-        return {"isolation": isolation, **policy.answer(_read().decode(), _read().decode())}
+    def load() -> rego_run.Policy:
+        return rego_run.Policy(regorus, json.loads(_read()), _read().decode())
 
     loaded = attempt(load)
-    _write(loaded, output)
+    failed = isinstance(loaded, dict)
+    _write(loaded if failed else {}, limits.output)
     os.write(control, b".")
-    while not loaded:
+    if failed:
+        return
+
+    def answer() -> dict[str, Any]:
+        return {"isolation": isolation, **loaded.answer(_read().decode(), _read().decode())}
+
+    def fork(turn: tuple[int, int]) -> int:
+        """Start a process that waits for its turn, and then answers a request."""
         own = os.getpid()
         child = os.fork()
         if child == 0:
-            os.close(control)
+            _close({control, *turns[0], *turns[1]} - {turn[0]})
             confine.die_with(own)
-            confine.limit(cpu=cpu, nproc=0, nofile=_STANDARD_DESCRIPTORS)
+            confine.limit(cpu=limits.cpu, nproc=0, nofile=_STANDARD_DESCRIPTORS)
             confine.allow_only(confine.COMPUTE)
-            _write(attempt(answer), output)
+            loaded.warm_up()
+            os.read(turn[0], 1)
+            _write(attempt(answer), limits.output)
             os._exit(0)
-        _await(child)
+        return child
+
+    following = fork(turns[0])
+    for turn, next_turn in itertools.cycle((turns, turns[::-1])):
+        current = following
+        os.write(turn[1], b".")
+        following = fork(next_turn)
+        _await(current)
         os.write(control, b".")
-    return 0
 
 
 def _await(child: int) -> None:
@@ -98,6 +119,11 @@ def _await(child: int) -> None:
         os.kill(os.getpid(), os.WTERMSIG(status))
     if status:
         os._exit(os.waitstatus_to_exitcode(status))
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
 
 
 def _error(phase: str, message: str) -> dict[str, Any]:
@@ -132,4 +158,4 @@ def _write(answer: dict[str, Any], output: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
