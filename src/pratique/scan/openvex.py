@@ -6,6 +6,7 @@ signature before it is read here; no statement ever hides a finding.
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,7 @@ JUSTIFICATIONS: Final = (
     "vulnerable_code_cannot_be_controlled_by_adversary",
     "inline_mitigations_already_exist",
 )
+_SHA256: Final = re.compile(r"[0-9a-f]{64}\Z")
 MAX_STATEMENTS: Final = 100_000
 
 Json = dict[str, Any]
@@ -115,7 +117,7 @@ def openvex_document(
                 "@id": item.id,
                 "vulnerability": {"name": item.vulnerabilities[0], "aliases": list(item.vulnerabilities[1:])},
                 "products": [
-                    {"@id": item.product}
+                    _product(item.product)
                     | (
                         {"subcomponents": [{"@id": purl} for purl in item.subcomponents]}
                         if item.subcomponents
@@ -133,6 +135,11 @@ def openvex_document(
             for item in statements
         ],
     }
+
+
+def _product(identity: str) -> Json:
+    digest = identity.removeprefix("sha256:")
+    return {"@id": identity} | ({"hashes": {"sha-256": digest}} if digest != identity else {})
 
 
 def deciding(
@@ -200,6 +207,10 @@ def _statements(item: Json, document: Json, what: str, number: int) -> list[Stat
     names = _vulnerabilities(item.get("vulnerability"))
     if not names:
         raise MalformedError(f"{what}: it names no vulnerability")
+    try:
+        moment = vex_moment(item.get("last_updated"), item.get("timestamp"), document.get("timestamp"))
+    except MalformedError as error:
+        raise MalformedError(f"{what}: {error.message}") from error
     identifier = item.get("@id") or f"{document.get('@id') or ''}#{number}"
     old_form = item.get("subcomponents")
     return [
@@ -212,7 +223,7 @@ def _statements(item: Json, document: Json, what: str, number: int) -> list[Stat
             ),
             status=status,
             reason=reason,
-            moment=_moment(item, document, what),
+            moment=moment,
         )
         for product in products
     ]
@@ -241,19 +252,28 @@ def _identity(value: object, what: str) -> str:
     if isinstance(value, dict):
         identifiers: Mapping[str, Any] = inner if isinstance(inner := value.get("identifiers"), dict) else {}
         hashes = inner if isinstance(inner := value.get("hashes"), dict) else {}
-        digest = hashes.get("sha-256")
-        value = f"sha256:{digest}" if digest else identifiers.get("purl") or value.get("@id")
+        value = sha256_identity(hashes.get("sha-256")) or identifiers.get("purl") or value.get("@id")
     if not isinstance(value, str) or not value:
         raise MalformedError(f"{what}: a product without an id")
     return value
 
 
-def _moment(item: Json, document: Json, what: str) -> datetime:
-    text = item.get("last_updated") or item.get("timestamp") or document.get("timestamp")
+def sha256_identity(value: object) -> str:
+    """Give the identity `sha256:<hex>` of what has this digest, or empty where it is none."""
+    return f"sha256:{value.lower()}" if isinstance(value, str) and _SHA256.match(value.lower()) else ""
+
+
+def vex_moment(*texts: object) -> datetime:
+    """Give the first time there is: when a statement was made.
+
+    Raises:
+        MalformedError: none of them is a time with its zone.
+    """
+    text = next((text for text in texts if text), None)
     try:
         moment = datetime.fromisoformat(str(text))
     except ValueError as error:
-        raise MalformedError(f"{what}: no time that it was said at") from error
+        raise MalformedError("no time that it was said at") from error
     if moment.tzinfo is None:
-        raise MalformedError(f"{what}: a time without its zone")
+        raise MalformedError("a time without its zone")
     return moment

@@ -181,6 +181,7 @@ vulnerability_names(value) := {value} if is_string(value)
 
 vulnerability_names(value) := {name |
 	some name in [object.get(value, "name", ""), object.get(value, "@id", "")]
+	name != ""
 } | {alias | some alias in value.aliases} if {
 	is_object(value)
 }
