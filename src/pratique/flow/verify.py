@@ -337,7 +337,7 @@ def find_target(text: str, path: Path) -> Artifact:
             raise UsageError(error.message, hint=error.hint) from error
     raise UsageError(
         f"{text!r} is neither a file, a directory nor a digest",
-        hint="write digests as sha256:<64 hex digits>",
+        hint="write digests as sha256:<64 hex digits>; an image where it is: pratique image verify",
     )
 
 

@@ -14,11 +14,16 @@ from registry_process import serve_registry
 from small_image import BUNDLE, refer_to, small_image
 
 from pratique.errors import UsageError
+from pratique.flow.evidence import gather
 from pratique.flow.image_evidence import attach
 from pratique.flow.image_transfer import Access
 from pratique.flow.progress import Silent
+from pratique.flow.trust import init_trust
+from pratique.flow.workspace import Workspace
 from pratique.image.reference import parse_reference
-from pratique.model.digest import sha256_bytes
+from pratique.model import predicate
+from pratique.model.clock import system_clock
+from pratique.model.digest import parse_digest, sha256_bytes
 from pratique.testing.authority import make_world
 from pratique.trust.statement import Statement, Subject
 
@@ -128,6 +133,28 @@ def test_evidence_about_something_else_is_not_attached(folder: Path) -> None:
     assert len(Layout(folder / "layout").index()) == 1
 
 
+def test_what_a_partner_attached_is_recorded_for_the_gate(folder: Path) -> None:
+    from pratique.image.layout import Layout  # noqa: PLC0415 - the fixture made it
+
+    here = Layout(folder / "layout")
+    image = here.resolve("v1", None)
+    root = init_trust(folder / "partner", trust_domain="partner.example", clock=system_clock)
+    subject = Subject("app", image.digest.digest_set)
+    recorded = Workspace.open(folder / "partner").record("builder", predicate.PROVENANCE, {"a": 1}, [subject])
+    refer_to(here, image, recorded.bundle.decode(), BUNDLE)
+    name = ("--name", "partner", "--fingerprint", str(root.fingerprint))
+    pratique(folder, "trust", "use", "partner/trust/trusted_root.json", *name)
+    words = (
+        "image", "verify", "layout:v1", "--record",
+        "--certificate-identity", "spiffe://partner.example/builder",
+        "--certificate-oidc-issuer", "https://partner.example/pratique",
+    )  # fmt: skip
+    pratique(folder, *words, code=2)  # under which root?
+    assert pratique(folder, *words, "--root", "partner")["recorded"][0]["already"] is False
+    (brought,) = gather(Workspace.open(folder / ".pratique"), image.digest).imported
+    assert str(brought.signer) == "spiffe://partner.example/builder (root partner)"
+
+
 def cosign(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "COSIGN_PASSWORD": ""}
     return subprocess.run(
@@ -168,6 +195,9 @@ def test_cosign_verifies_what_we_attach_and_we_what_it_attaches(host: str, folde
     seen = pratique(folder, "image", "verify", there, *key)
     assert seen["accepted"], seen
     assert not pratique(folder, "image", "verify", there, *key[:5], "vsa", code=1)["accepted"]
+    assert len(pratique(folder, "image", "verify", there, *key, "--record")["recorded"]) == 1
+    (brought,) = gather(Workspace.open(folder / ".pratique"), parse_digest(digest)).imported
+    assert (brought.signer.kind, brought.signer.root) == ("key", "none")
     kept = pratique(folder, "image", "list", there, "--referrers")["referrers"]
     assert [one["type"] for one in kept] == [
         BUNDLE,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pratique.cli.commands.image_transfer import access_of, access_options, given_reference
+from pratique.cli.recording import brought_plain, check_named, record_accepted, say_brought
 from pratique.cli.session import Session, read_bounded, session_options
 from pratique.errors import ExitCode
 from pratique.model.predicate import short_name
@@ -67,6 +68,7 @@ def attach(
 @click.option("--root", help="Trusted root: a file, or the name of one in use.  [default: one's own]")
 @click.option("--predicate-type", default="", help="What has to be claimed: a URI or a short name.")
 @click.option("--max-age", type=click.IntRange(min=1), help="Oldest signature that counts, in days.")
+@click.option("--record", is_flag=True, help="Take what was accepted into the journal, for the gate.")
 @access_options
 @session_options
 def verify(
@@ -74,6 +76,7 @@ def verify(
     *,
     image: str,
     root: str | None,
+    record: bool,
     auth_file: Path | None,
     authorities: tuple[Path, ...],
     **trusted: Any,
@@ -83,6 +86,8 @@ def verify(
     Somebody whom you name has to have signed for the image's digest, by --policy, --certificate-identity with
     --certificate-oidc-issuer, or --key; without any of these nobody is trusted, and the answer is no. What is
     attached and does not hold is set aside, as anybody may attach anything.
+
+    With --record, what was accepted is taken into the journal, as `pratique verify --record` does.
     """
     from pratique.cli.commands.verify import judged_plain  # noqa: PLC0415 - likewise
     from pratique.cli.image_trust import asking_of, said  # noqa: PLC0415 - pulls in cryptography
@@ -97,18 +102,24 @@ def verify(
         trusted["predicate_type"],
         trusted["max_age"],
     )
+    if record:
+        check_named(session, root)
     asking, asked = asking_of(session, given, root)
     digest, judged = verify_image(
         given_reference(image), access_of(auth_file, authorities), asking, session.progress
     )
 
+    brought = record_accepted(session, judged, image.partition("@")[0], root) if record else []
+
     def human() -> None:
         for line in said(judged, f"{image} ({digest})"):
             click.echo(line)
         click.echo(f"  revoked    {asked or f'no journal in {session.home}: only the policy was asked'}")
+        say_brought(brought)
 
     body = {"image": image, "digest": str(digest), "accepted": judged.accepted, **judged_plain(judged)}
-    session.emit({**body, "revocationSources": [asked.plain] if asked else []}, human)
+    more = {"revocationSources": [asked.plain] if asked else [], "recorded": brought_plain(brought)}
+    session.emit({**body, **more}, human)
     if judged.accepted:
         return ExitCode.PASSED
     return ExitCode.UNKNOWN if judged.unknown else ExitCode.REFUSED

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pratique.cli.recording import brought_plain, check_named, record_accepted, say_brought
 from pratique.cli.render import verdict
 from pratique.cli.session import Session, given_digest, read_bounded, session_options
 from pratique.errors import ExitCode, UsageError
@@ -16,7 +17,6 @@ from pratique.model.predicate import short_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pratique.flow.record import Brought
     from pratique.flow.verify import Judged
     from pratique.trust.acceptance import Filled
     from pratique.trust.established import Established
@@ -72,7 +72,7 @@ def command(
     from pratique.flow.verify import Given, ask_journal, find_root, find_target, judge  # noqa: PLC0415 - slow
 
     if record:
-        _check_named(session, root)
+        check_named(session, root)
     given = Given(policy, identity, issuer, keys, predicate_type, max_age)
     artifact = find_target(target, Path(target))
     trusted = find_root(session.home, root)
@@ -80,18 +80,16 @@ def command(
     revocations = asked.revocations if asked else ()
     judged = judge(artifact, bundles, trusted, given, revocations=revocations, now=system_clock())
     accepted = judged.accepted
-    brought = _record(session, judged, target, root) if record and accepted else []
+    brought = record_accepted(session, judged, _name_of(target), root) if record else []
 
     def human() -> None:
         click.echo(f"{verdict('ACCEPTED', 'green') if accepted else verdict('REFUSED', 'red')} {target}")
         for line in judged_lines(judged):
             click.echo(line)
         click.echo(f"  revoked    {asked or f'no journal in {session.home}: only the policy was asked'}")
-        for one in brought:
-            state = "there as" if one.already else "journalled"
-            click.echo(f"  {state}  {one.evidence}: {short_name(one.predicate_type)} by {one.signer}")
+        say_brought(brought)
 
-    recorded = [{"evidence": str(one.evidence), "already": one.already} for one in brought]
+    recorded = brought_plain(brought)
     listed = [{"policy": True, "revocations": len(judged.policy.revoked)}] if judged.policy else []
     sources = {"revocationSources": [*([asked.plain] if asked else []), *listed]}
     session.emit(
@@ -103,23 +101,9 @@ def command(
     return ExitCode.UNKNOWN if judged.unknown else ExitCode.REFUSED
 
 
-def _check_named(session: Session, root: str | None) -> None:
-    from pratique.flow.verify import named_root  # noqa: PLC0415 - pulls in cryptography
-    from pratique.trust.identity import KEYS_ALONE  # noqa: PLC0415 - likewise
-
-    if root is None or (root != KEYS_ALONE and named_root(session.home, root) is None):
-        raise UsageError(
-            "--record needs the name of a root that is in use here, by which policy can ask for it",
-            hint="pratique trust use FILE --fingerprint sha256:… --name NAME; or --root none for keys alone",
-        )
-
-
-def _record(session: Session, judged: Judged, target: str, root: str | None) -> list[Brought]:
-    from pratique.flow.record import record  # noqa: PLC0415 - pulls in cryptography
-
+def _name_of(target: str) -> str:
     name, at, digest = target.rpartition("@")
-    named = name if at and digest.startswith("sha256:") else Path(target).name
-    return record(session.workspace(), judged, name=named, root_name=root or "")
+    return name if at and digest.startswith("sha256:") else Path(target).name
 
 
 def _own(session: Session, evidence: str) -> int:
