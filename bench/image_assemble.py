@@ -61,7 +61,7 @@ def main() -> None:
         rows = {
             "build, gzip": [*PRATIQUE, "build", service, "--output", str(folder / "image")],
             "build, no compression": [
-                *PRATIQUE, "build", service, "--no-compress", "--output", str(folder / "plain")
+                *PRATIQUE, "build", service, "--compression", "none", "--output", str(folder / "plain")
             ],
             "check": [*PRATIQUE, "check", str(folder / "image")],
         }  # fmt: skip

@@ -23,7 +23,7 @@ def small_image(folder: Path, name: str = "") -> tuple[Layout, Assembled]:
     """Make one in `folder/layout`."""
     (folder / "app").mkdir()
     (folder / "app" / "data").write_bytes(bytes(range(256)) * 40)
-    recipe = Recipe(sources=(Source(folder / "app", "/app"),), compress=False, name=name)
+    recipe = Recipe(sources=(Source(folder / "app", "/app"),), compression="none", name=name)
     image = assemble(recipe, folder / "layout")
     return Layout(folder / "layout"), image
 

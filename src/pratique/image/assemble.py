@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 
@@ -17,6 +17,7 @@ from pratique.image.descriptor import (
     CONFIG,
     LAYER,
     LAYER_GZIP,
+    LAYER_ZSTD,
     MANIFEST,
     REF_NAME,
     Descriptor,
@@ -33,6 +34,7 @@ from pratique.image.source import Entry, Source, directory_entry, entries, sort_
 from pratique.image.tarread import read_tar
 from pratique.image.tarwrite import TarWriter
 from pratique.image.tree import Tree, split_path
+from pratique.image.zstandard import ZstdWriter
 from pratique.model.clock import format_time
 from pratique.model.digest import Digest
 
@@ -42,6 +44,8 @@ if TYPE_CHECKING:
 
     from pratique.image.layoutwrite import BlobWriter, LayoutWriter
 
+Compression = Literal["gzip", "zstd", "none"]
+_MEDIA_TYPES: Final[dict[Compression, str]] = {"gzip": LAYER_GZIP, "zstd": LAYER_ZSTD, "none": LAYER}
 NON_ROOT: Final = "65532:65532"
 _ANNOTATION: Final = "org.opencontainers."
 _IMAGE_KEYS: Final = "org.opencontainers.image."
@@ -71,7 +75,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         workdir: empty keeps the base's.
         labels: beside the base's own; those the image-spec defines become annotations, too.
         ports: `8080/tcp`, beside the base's.
-        compress: gzip layers; without it the image's digest does not depend on the zlib underneath.
+        compression: of the layers; with `none` the image's digest does not depend on a library underneath.
         name: reference name in the layout, may be empty.
     """
 
@@ -86,7 +90,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     workdir: str = ""
     labels: dict[str, str] = {}
     ports: tuple[str, ...] = ()
-    compress: bool = True
+    compression: Compression = "gzip"
     name: str = ""
 
 
@@ -188,16 +192,16 @@ def _placed(found: list[Entry], tree: Tree, recipe: Recipe) -> list[Entry]:
 
 def _write_layer(found: list[Entry], writer: LayoutWriter, recipe: Recipe) -> tuple[Descriptor, Digest]:
     with writer.blob() as blob:
-        if recipe.compress:
-            with GzipWriter(blob.write) as gzip:
-                diff_id = _write_tar(found, gzip)
-        else:
+        if recipe.compression == "none":
             diff_id = _write_tar(found, blob)
-    media_type = LAYER_GZIP if recipe.compress else LAYER
+        else:
+            with (GzipWriter if recipe.compression == "gzip" else ZstdWriter)(blob.write) as packed:
+                diff_id = _write_tar(found, packed)
+    media_type = _MEDIA_TYPES[recipe.compression]
     return Descriptor(media_type=media_type, digest=blob.digest, size=blob.size), diff_id
 
 
-def _write_tar(found: list[Entry], sink: GzipWriter | BlobWriter) -> Digest:
+def _write_tar(found: list[Entry], sink: GzipWriter | ZstdWriter | BlobWriter) -> Digest:
     hasher = hashlib.sha256()
     archive = TarWriter(_both(hasher.update, sink.write))
     for entry in found:

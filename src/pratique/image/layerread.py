@@ -8,6 +8,7 @@ import zlib
 from typing import IO, TYPE_CHECKING, Final
 
 from pratique.errors import CouldNotCheckError, MalformedError
+from pratique.image import zstandard
 from pratique.image.descriptor import LAYER, LAYER_GZIP, LAYER_ZSTD, Descriptor, oci_media_type
 from pratique.image.tarread import CHUNK
 from pratique.model.digest import Digest
@@ -43,8 +44,8 @@ class LayerStream:
         """
         try:
             data = self._source.read(size)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise MalformedError(f"{self._what}: damaged gzip data: {error}") from error
+        except (EOFError, gzip.BadGzipFile, zlib.error, *zstandard.ERRORS) as error:
+            raise MalformedError(f"{self._what}: damaged compressed data: {error}") from error
         self._hasher.update(data)
         self.length += len(data)
         if self.length > self._limit:
@@ -66,7 +67,7 @@ def open_layer(blob: IO[bytes], descriptor: Descriptor) -> LayerStream:
     """Read a layer's blob by its media type.
 
     Raises:
-        CouldNotCheckError: compressed with zstd, encrypted, or of a kind nobody knows here.
+        CouldNotCheckError: encrypted, or of a kind nobody knows here.
     """
     what = f"layer {descriptor.digest.short}"
     match oci_media_type(descriptor.media_type):
@@ -75,9 +76,6 @@ def open_layer(blob: IO[bytes], descriptor: Descriptor) -> LayerStream:
         case media_type if media_type == LAYER:
             return LayerStream(blob, descriptor.size, what)
         case media_type if media_type == LAYER_ZSTD:
-            raise CouldNotCheckError(
-                f"{what} is compressed with zstd, which is not read here",
-                hint="convert it: skopeo copy --dest-compress-format gzip oci:<layout> oci:<other>",
-            )
+            return LayerStream(zstandard.open_zstd(blob), descriptor.size, what)
         case media_type:
             raise CouldNotCheckError(f"{what} is of a type that is not read here: {media_type[:100]!r}")

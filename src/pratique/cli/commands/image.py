@@ -53,7 +53,13 @@ for verb in (push, pull, copy, list_, delete, attach, verify):
     default=0,
     help="Time of the image and its files, seconds since 1970.  [default: $SOURCE_DATE_EPOCH, or 0]",
 )
-@click.option("--compress/--no-compress", default=True, help="Gzip layers.  [default: compress]")
+@click.option(
+    "--compression",
+    type=click.Choice(["gzip", "zstd", "none"]),
+    default="gzip",
+    show_default=True,
+    help="Of the layers.",
+)
 @_platform_option
 @session_options
 def build(
