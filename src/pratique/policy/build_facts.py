@@ -11,6 +11,7 @@ whose keys whoever has the machine can reach, that would not be true.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -124,10 +125,8 @@ def byproducts(provenance: dict[str, Any], name: str) -> frozenset[Digest]:
     found = set()
     for entry in listed if isinstance(listed, list) else []:
         if isinstance(entry, dict) and entry.get("name") == name:
-            try:
+            with suppress(MalformedError):
                 found.add(parse_digest_set(entry.get("digest")))
-            except MalformedError:
-                continue
     return frozenset(found)
 
 

@@ -19,7 +19,7 @@ passes the project's policy therefore passes the organisation's.
 from __future__ import annotations
 
 import tomllib
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -37,8 +37,6 @@ if TYPE_CHECKING:
 
     from pratique.policy.bundle import PolicyBundle
     from pratique.policy.requirements import Requirements
-
-MAX_FILE: Final = 1024 * 1024
 
 
 class _Wire(msgspec.Struct, forbid_unknown_fields=True):

@@ -55,11 +55,11 @@ class Requirement(msgspec.Struct, frozen=True, kw_only=True):
 
     predicate: str
     command: Annotated[str, FREE]
-    artifacts: Annotated[tuple[str, ...] | None, SUPERSET] = None
-    threshold: Annotated[PositiveInt, HIGHER] = 1
-    distinct: Annotated[Distinct, in_order("identities", "keys", "people")] = "identities"
-    max_age_days: Annotated[PositiveInt | None, LOWER] = None
-    expect: Annotated[Expectation | None, HIGHER] = None
+    artifacts: Annotated[tuple[str, ...] | None, SUPERSET]
+    threshold: Annotated[PositiveInt, HIGHER]
+    distinct: Annotated[Distinct, in_order("identities", "keys", "people")]
+    max_age_days: Annotated[PositiveInt | None, LOWER]
+    expect: Annotated[Expectation | None, HIGHER]
 
     def applies_to(self, names: Iterable[str]) -> bool:
         """Say whether it is owed for an artifact that has these names."""
@@ -124,5 +124,5 @@ class Requirements(msgspec.Struct, frozen=True, kw_only=True):
         owed: dict[str, int] = {}
         for glob, rules in sorted(self.approvals.items()):
             for rule in rules if matches_glob(glob, environment) else ():
-                owed[rule.role] = max(owed.get(rule.role, 0), rule.count)
+                owed[rule.role] = max(rule.count, owed.get(rule.role, rule.count))
         return owed

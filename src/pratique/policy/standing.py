@@ -30,6 +30,7 @@ from pratique.policy.build_facts import build_level, byproducts, definition_dige
 from pratique.policy.evidence import Evidence, GateInput  # noqa: TC001 - msgspec reads the annotations
 from pratique.policy.owed import Circumstances, Owed, missing
 from pratique.policy.witnessed import witnessed_size
+from pratique.trust.pattern import IdentityPattern, own_issuer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -136,8 +137,7 @@ class _Sorter:
         self.gate_input = gate_input
         self.requirements = requirements
         rule = requirements.witnesses
-        self.seen = None if rule is None else witnessed_size(rule, gate_input.cosigned)
-        self.threshold = 0 if rule is None else rule.threshold
+        self.witnessed = None if rule is None else (rule.threshold, witnessed_size(rule, gate_input.cosigned))
         self.set_aside: list[SetAside] = []
         self.builds: _Builds = {}
 
@@ -169,10 +169,11 @@ class _Sorter:
             return objection
         if item.signed_at > now:
             return f"was signed at {format_time(item.signed_at)}, after the effective time {format_time(now)}"
-        if self.seen is not None and item.log_index >= self.seen:
+        threshold, seen = self.witnessed or (None, None)
+        if seen is not None and item.log_index >= seen:
             return (
-                f"is entry {item.log_index} of the log, of which the {self.threshold} witnesses that it takes"
-                f" have cosigned {self.seen} entries; ask them: pratique log collect"
+                f"is entry {item.log_index} of the log, of which the {threshold} witnesses that it takes"
+                f" have cosigned {seen} entries; ask them: pratique log collect"
             )
         return self._placed(short, item)
 
@@ -196,14 +197,10 @@ def _root_objection(item: Evidence, requirements: Requirements) -> str:
 
 
 def signer_shown(item: Evidence) -> str:
-    """Name a signer for people: with the issuer, unless that is of the SPIFFE identity's own trust domain."""
-    domain = item.signer.removeprefix("spiffe://").partition("/")[0]
-    own = item.signer.startswith("spiffe://") and item.signer_issuer == f"https://{domain}/pratique"
-    own = own and not item.root
-    known = {} if own or not item.signer_issuer else {"issuer": item.signer_issuer}
-    notes = known | ({"root": item.root} if item.root else {})
-    shown = ", ".join(f"{name} {value}" for name, value in notes.items())
-    return f"{item.signer} ({shown})" if shown else item.signer
+    """Name a signer as a pattern would: with the issuer, unless that is of a SPIFFE identity's own trust domain."""
+    identity = item.identity
+    own = not identity.root and own_issuer(identity)
+    return str(IdentityPattern(identity.kind, identity.subject, "" if own else identity.issuer, identity.root))
 
 
 def _build(item: Evidence) -> _Build | None:
@@ -224,7 +221,7 @@ def _build_objection(short: str, item: Evidence, builds: _Builds) -> str:
     if not same:
         return f"is about another build definition than provenance {min(naming).short}, which names it"
     invocation = _invocation_of(short, item.predicate)
-    if invocation not in {build.invocation for build in same} or not invocation:
+    if not invocation or all(build.invocation != invocation for build in same):
         return f"is of another invocation than provenance {min(naming).short}, which names it"
     return ""
 

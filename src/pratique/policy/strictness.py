@@ -98,17 +98,18 @@ def _compare(kind: Any, floor: Any, found: Any, key: str) -> list[Weakening]:
 
 def _as_strict(direction: Any, floor: Any, found: Any) -> bool:
     """Say whether a value asks for at least as much; without a direction, only the same does."""
-    if direction == "free" or bool(floor == found):
+    if direction is None:
+        return bool(floor == found)
+    if direction == "free":
         return True
     if floor is None:
-        return direction in {"higher", "lower", "subset"}
+        return found is None or direction in {"higher", "lower", "subset"}
     if found is None:
         return bool(direction == "superset")
     if isinstance(direction, tuple):
         ranks = list(map(str, direction))
         return ranks.index(str(found)) >= ranks.index(str(floor))
-    compare = _COMPARISONS.get(direction)
-    return bool(compare and compare(floor, found))
+    return _COMPARISONS[direction](floor, found)
 
 
 def _join(key: str, name: str) -> str:
@@ -118,5 +119,4 @@ def _join(key: str, name: str) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return "absent"
-    plain = msgspec.to_builtins(value, str_keys=True)
-    return msgspec.json.encode(plain).decode()
+    return msgspec.json.encode(value).decode()

@@ -65,7 +65,7 @@ class IdentityPattern(msgspec.Struct, frozen=True, order=True):
             return identity.subject == self.subject and not identity.issuer
         if not matches_glob(self.subject, identity.subject):
             return False
-        return matches_glob(self.issuer, identity.issuer) if self.issuer else _own_issuer(identity)
+        return matches_glob(self.issuer, identity.issuer) if self.issuer else own_issuer(identity)
 
     def to_plain(self) -> str | dict[str, str]:
         """Give the text or table that `parse_pattern` reads back."""
@@ -163,6 +163,13 @@ def matches_glob(pattern: str, text: str) -> bool:
     return len(ours) == len(theirs) and all(map(_segment, ours, theirs))
 
 
+def own_issuer(identity: Identity) -> bool:
+    """Say whether an identity is a SPIFFE identity whose issuer is of its own trust domain."""
+    scheme, _, rest = identity.subject.partition("://")
+    own = f"https://{rest.partition('/')[0]}"
+    return scheme == "spiffe" and (identity.issuer == own or identity.issuer.startswith(f"{own}/"))
+
+
 def _check_subject(subject: str, what: str) -> None:
     if _EMAIL.match(subject):
         check_glob(subject, what=what)
@@ -182,13 +189,6 @@ def _check_tenant(found: re.Match[str], what: str) -> None:
             f"{what}: {found[0]!r} would match every tenant of {found['host']}",
             hint="name the first path segment: the organisation or user",
         )
-
-
-def _own_issuer(identity: Identity) -> bool:
-    """Say whether a SPIFFE identity's issuer is of its own trust domain."""
-    domain = identity.subject.removeprefix("spiffe://").partition("/")[0]
-    own = f"https://{domain}"
-    return identity.issuer == own or identity.issuer.startswith(f"{own}/")
 
 
 def _segment(pattern: str, text: str) -> bool:

@@ -107,6 +107,16 @@ GENERATOR_PROVENANCE = s.changed(
         (s.changed(s.provenance(), SOURCE, f"git+https://h/p@{'c' * 40}"), "https://h/p", ""),
         (s.changed(s.provenance(), SOURCE, "https://h/p@refs/heads/x"), "", ""),
         (s.changed(s.provenance(), SOURCE, 7), "", ""),
+        (
+            s.changed(
+                s.changed(from_main(), SOURCE, f"git+https://h/p@{'c' * 40}"),
+                "buildDefinition/resolvedDependencies/0/annotations/ref",
+                MAIN,
+            ),
+            "https://h/p",
+            MAIN,
+        ),
+        (s.changed(GITHUB_PROVENANCE, "buildDefinition/externalParameters/workflow/ref", None), "", ""),
         (s.changed(s.provenance(), "buildDefinition/resolvedDependencies", "x"), "", ""),
         ({}, "", ""),
     ],
@@ -123,7 +133,7 @@ def test_a_build_cannot_name_its_own_source_beside_the_annotated_one() -> None:
     assert source_of(document).repository == ""
 
 
-VOUCH = {
+VOUCH: dict[str, Any] = {
     "builder": "https://github.com/actions/runner/*",
     "signers": [{"issuer": GITHUB, "subject": WORKFLOW}],
     "level": 3,
@@ -153,6 +163,18 @@ def test_a_vouch_raises_the_level_of_the_builder_and_signer_it_names() -> None:
     assert "build level 1" in owed(hosted(), elsewhere)["provenance"], "another builder"
 
 
+def test_of_several_vouches_the_highest_that_holds_counts() -> None:
+    by_github = s.changed(s.provenance(), "runDetails/builder/id", HOSTED)
+    item = s.evidence("provenance", by_github, **ON_GITHUB)
+    others = [
+        {"issuer": GITHUB, "subject": "https://github.com/acme/other/.github/workflows/x.yml@refs/heads/main"}
+    ]
+    for order in (1, -1):
+        vouches = [VOUCH | {"level": 2}, VOUCH | {"signers": [*VOUCH["signers"], *others]}][::order]
+        table = hosted() | {"vouch": vouches}
+        assert judged(table, item).build_level == 3
+
+
 def test_the_level_is_that_of_the_weakest_provenance() -> None:
     by_github = s.changed(s.provenance(), "runDetails/builder/id", HOSTED)
     one = s.evidence("provenance", by_github, digest=s.digest("hosted"), **ON_GITHUB)
@@ -169,6 +191,7 @@ def test_the_level_is_that_of_the_weakest_provenance() -> None:
         ({}, "verdict", None, "has the verdict (none)"),
         ({}, "verdict", ["bit-identical"], "has the verdict (none)"),
         ({"verdicts": ["bit-identical", "different"]}, "verdict", "different", ""),
+        ({}, "varied", [], ""),
         ({"min_varied": 2}, "varied", ["path", "locale"], ""),
         ({"min_varied": 2}, "varied", ["path", "path"], "varied 1 conditions, where 2 are expected"),
         ({"min_varied": 1}, "varied", "path", "varied 0 conditions"),
@@ -201,6 +224,8 @@ def test_independent_rebuilders_are_counted_without_the_builder() -> None:
     found = owed(FARM, build, one, itself)["rebuild"]
     assert f"2 distinct identities is required; {s.DOMAIN}/rebuilder/a signed" in found
     assert "signed the provenance too: not independent" in found
+    unasked = s.changed(FARM, "require/rebuild/expect", {"verdicts": ["bit-identical"]})
+    assert "rebuild" not in owed(unasked, build, one, itself)
 
 
 def test_one_objection_is_not_outvoted() -> None:
@@ -245,6 +270,12 @@ def test_thresholds_count_identities_keys_or_people() -> None:
     assert "sbom" not in owed(counting("people"), *keys, people=two)
     assert "2 distinct people is required" in owed(counting("people"), *keys, people=one)["sbom"]
     assert "no enrolled person's key at that time" in owed(counting("people"), *keys, people=two[:1])["sbom"]
+    assert "sbom" not in owed(counting("people"), *keys, people=two[::-1])
+    three = (*two, person("3", "Alan"))
+    once = owed(counting("people"), by_key("1"), people=three)
+    assert "2 distinct people is required; key:sha256:1" in once["sbom"], (
+        "those who did not sign do not count"
+    )
     gone = (two[0], person("2", "Grace", not_after=s.NOW - timedelta(days=1)))
     assert "no enrolled person's key at that time" in owed(counting("people"), *keys, people=gone)["sbom"]
 

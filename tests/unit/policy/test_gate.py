@@ -121,7 +121,21 @@ def test_rejected_evidence_is_reported_and_counts_for_nothing() -> None:
     (warning,) = decision.with_status(Status.WARNING)
     assert warning.code == "evidence.rejected"
     assert "signature: does not hold" in warning.msg
+    (refused,) = decision.rejected
+    assert (refused.predicate_type, refused.digest, refused.reason) == (
+        s.TYPES["rebuild"][0],
+        str(broken.digest),
+        "signature: does not hold",
+    )
     assert not decide(rejected=(broken,), items=s.complete()[:2]).allowed
+
+
+def test_what_is_set_aside_is_named_with_the_reason() -> None:
+    forged = s.evidence("sbom", digest=s.digest("forged"), signer=f"{s.DOMAIN}/builder")
+    decision = decide(items=(*s.complete(), forged))
+    (aside,) = decision.set_aside
+    assert (aside.predicate_type, aside.digest) == (s.TYPES["sbom"][0], str(forged.digest))
+    assert "who may not sign sbom evidence" in aside.reason
 
 
 def test_rules_see_only_what_stands() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Annotated, Any, get_args, get_origin
 
@@ -10,6 +11,7 @@ import pytest
 
 from pratique.errors import ConfigError
 from pratique.policy.bundle import PolicyBundle, make_bundle
+from pratique.policy.expectations import ProvenanceExpectation, RebuildExpectation
 from pratique.policy.organisation import Organisation, parse_organisation, verify_held
 from pratique.policy.requirements import Requirements
 from pratique.policy.rule_data import RuleData
@@ -176,6 +178,7 @@ def test_a_profile_below_the_organisations_is_refused_and_one_above_is_not() -> 
     acme = organisation('profile = "standard"')
     assert 'profile is "standard", and would become "starter"' in refused(acme, profile="starter")
     assert under(acme, profile="high").data.waivers is None
+    assert under(acme, profile="standard").data.waivers is not None
     assert organisation().least_profile("starter") == "starter"
 
 
@@ -183,6 +186,33 @@ def test_what_the_organisation_does_not_speak_of_is_the_projects() -> None:
     acme = organisation()
     found = under(acme, data={"vulns": {"threshold": "critical"}, "levels": {"rebuild.identical": "warn"}})
     assert found.data.vulns.threshold == "critical"
+
+
+def test_an_organisation_is_named_by_the_digest_of_its_file() -> None:
+    text = b'name = "acme"'
+    used = parse_organisation(text, what="acme.toml").used
+    assert (used.name, used.digest) == ("acme", f"sha256:{hashlib.sha256(text).hexdigest()}")
+
+
+def test_of_a_table_the_organisation_settles_what_it_names() -> None:
+    acme = organisation('[data]\nlevels = {"rebuild.identical" = "deny"}')
+    found = under(acme, data={"levels": {"rebuild.varied": "off"}, "vulns": {"threshold": "critical"}})
+    assert found.data.levels["rebuild.varied"] == "off"
+    said = 'levels.rebuild.identical is "deny", and would become "off"'
+    assert refused(acme, data={"levels": {"rebuild.identical": "off"}}) == said
+
+
+def test_of_several_entries_for_a_role_the_highest_count_is_held_to_the_organisations() -> None:
+    """As `Requirements.approvals_for` reads them: the highest satisfies them all."""
+    acme = organisation('[trust]\napprovals = {"*.production" = [{role = "approver", count = 2}]}')
+    both = [{"role": "approver", "count": 1}, {"role": "approver", "count": 2}]
+    under(acme, trust={"approvals": {"*.production": both}})
+    one = organisation('[trust]\napprovals = {"*.production" = [{role = "approver"}]}')
+    said = "approvals.*.production.approver is 1, and would become 0"
+    assert refused(one, trust={"approvals": {"*.production": [{"role": "owner"}]}}) == said
+    twice = [{"role": "approver"}, {"role": "approver"}]
+    said = "approvals.*.production.approver is 2, and would become 1"
+    assert refused(acme, trust={"approvals": {"*.production": twice}}) == said
 
 
 def test_an_organisation_may_allow_warnings() -> None:
@@ -219,6 +249,8 @@ def test_another_policy_altogether_is_held_to_the_same() -> None:
         ("[trust]\nmode = 'warn'", "trust.mode has no place here"),
         ("[trust]\nrequire.sbon = {command = 'x'}", "sbon"),
         ("= 1", "not TOML"),
+        ('name = ""', "name is empty"),
+        (r'name = "a\nb"', "not one line"),
     ],
 )
 def test_an_organisations_file_that_does_not_hold_up_is_refused(text: str, said: str) -> None:
@@ -294,3 +326,11 @@ def test_which_way_is_stricter(direction: msgspec.Meta, floor: Any, found: Any, 
     Setting.__annotations__ = {"value": Annotated[Any, direction]}
     laxer = weakenings(Setting(floor), Setting(found))
     assert [str(item.key) for item in laxer] == ([] if as_strict else ["value"])
+
+
+def test_another_kind_of_settings_is_not_stricter() -> None:
+    """Nothing tells whether what is expected of a rebuild asks for more than what is expected of a build."""
+    rebuild = shipped_bundle().requirements.require["rebuild"]
+    floor = msgspec.structs.replace(rebuild, expect=ProvenanceExpectation(min_level=1))
+    found = msgspec.structs.replace(rebuild, expect=RebuildExpectation())
+    assert [item.key for item in weakenings(floor, found)] == ["expect"]

@@ -171,6 +171,13 @@ def test_a_posture_counts_only_for_the_build_that_names_it(requirements: Require
     assert "not the posture" in reasons(judge(requirements, measured))[0]
 
 
+@pytest.mark.parametrize("name", ["build.log", "tee-result", "", None])
+def test_a_posture_counts_only_where_it_is_named_as_one(requirements: Requirements, name: str | None) -> None:
+    document = s.changed(s.provenance(), "runDetails/byproducts/1/name", name)
+    assessment = judge(requirements, s.evidence("provenance", document), s.evidence("runner-posture"))
+    assert "not the posture" in reasons(assessment)[0]
+
+
 def test_a_posture_named_by_a_provenance_that_does_not_stand_is_set_aside(requirements: Requirements) -> None:
     forged = s.evidence("provenance", signer=f"{s.DOMAIN}/runner")
     assert "runner-posture" not in judge(requirements, forged, s.evidence("runner-posture")).standing
@@ -204,8 +211,10 @@ def test_a_rebuild_without_definition_does_not_match_a_provenance_without_one(
     requirements: Requirements,
 ) -> None:
     bare = s.evidence("provenance", {"buildDefinition": {}})
-    again = s.evidence("rebuild", s.changed(s.rebuild(), "definitionDigest", ""))
-    assert "rebuild" not in judge(requirements, bare, again).standing
+    for nothing in ("", "None", None, {}):
+        again = s.evidence("rebuild", s.changed(s.rebuild(), "definitionDigest", nothing))
+        assert "rebuild" not in judge(requirements, bare, again).standing
+    assert judge(requirements, bare).definitions == {}
 
 
 def test_many_set_aside_are_counted_not_listed(requirements: Requirements) -> None:
@@ -213,6 +222,58 @@ def test_many_set_aside_are_counted_not_listed(requirements: Requirements) -> No
     owed = next(item for item in judge(requirements, *junk).owed if item.label == "sbom")
     assert owed.message.count("may not sign") == 3
     assert owed.message.endswith("2 more like these")
+
+
+def test_three_set_aside_are_listed(requirements: Requirements) -> None:
+    junk = [s.evidence("sbom", digest=s.digest(f"{i}"), **s.key("2")) for i in range(3)]
+    owed = next(item for item in judge(requirements, *junk).owed if item.label == "sbom")
+    assert owed.message.count("may not sign") == 3
+    assert "more like these" not in owed.message
+
+
+def test_what_is_set_aside_of_another_type_is_not_what_was_there_instead(requirements: Requirements) -> None:
+    kept = [item for item in s.complete() if item not in (s.evidence("sbom"), s.evidence("vulns"))]
+    forged = s.evidence("vulns", signer=f"{s.DOMAIN}/builder")
+    owed = {item.label: item for item in judge(requirements, *kept, forged).owed}
+    assert (owed["sbom"].message, owed["sbom"].evidence) == (
+        "no accepted sbom evidence; scanner may sign it",
+        (),
+    )
+    assert owed["vulns"].evidence == (forged.digest,)
+
+
+@pytest.mark.parametrize(
+    ("signer", "shown"),
+    [
+        ({"signer": "spiffe://pratique.local/x"}, "spiffe://pratique.local/x"),
+        (
+            {"signer": "spiffe://pratique.local/x", "signer_issuer": "https://pratique.local"},
+            "spiffe://pratique.local/x",
+        ),
+        (
+            {"signer": "spiffe://pratique.local/x", "signer_issuer": "https://other.example/pratique"},
+            "spiffe://pratique.local/x (issuer https://other.example/pratique)",
+        ),
+        (
+            {"signer": "spiffe://pratique.local/x", "signer_issuer": "https://pratique.local.evil/pratique"},
+            "spiffe://pratique.local/x (issuer https://pratique.local.evil/pratique)",
+        ),
+        (
+            {"signer": "https://pratique.local/x"},
+            "https://pratique.local/x (issuer https://pratique.local/pratique)",
+        ),
+        (
+            {"signer": "pratique.local/x"},
+            "pratique.local/x (issuer https://pratique.local/pratique)",
+        ),
+        (s.key("2"), f"key:sha256:{'2' * 64}"),
+    ],
+)
+def test_a_signer_is_named_with_the_issuer_that_a_pattern_would_have_to_name(
+    requirements: Requirements, signer: dict[str, str], shown: str
+) -> None:
+    (reason,) = reasons(judge(requirements, s.evidence("sbom", **signer)))
+    assert f"is signed by {shown}, who may not sign sbom evidence" in reason
 
 
 @pytest.mark.parametrize(
@@ -244,7 +305,9 @@ def test_what_is_missing_without_anything_in_its_place_is_said_in_one_sentence(
     requirements: Requirements,
 ) -> None:
     kept = [item for item in s.complete() if item != s.evidence("sbom")]
-    (owed,) = judge(requirements, *kept).owed
+    assessment = judge(requirements, *kept)
+    assert "sbom" not in {label for label, _ in assessment.met}
+    (owed,) = assessment.owed
     assert (owed.message, owed.evidence) == ("no accepted sbom evidence; scanner may sign it", ())
 
 

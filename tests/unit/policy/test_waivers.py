@@ -231,6 +231,8 @@ def test_the_first_and_the_last_moment() -> None:
     ends = w.SIGNED + timedelta(days=90)
     longest = w.waiver("Ada", w.predicate("Ada", notAfter=format_time(ends)))
     assert decide(longest, effective_time=w.SIGNED + timedelta(hours=24)).allowed
+    now = w.waiver("Ada", w.predicate("Ada", waivedAt=format_time(s.NOW)), signed_at=s.NOW)
+    assert decide(now).allowed
     soon = w.waiver("Ada", w.predicate("Ada", notAfter=format_time(s.NOW)))
     assert decide(soon).allowed
     decision = decide(soon, effective_time=s.NOW + timedelta(seconds=1))
@@ -304,11 +306,40 @@ def test_errors_and_verdicts_of_the_trust_layer_stay() -> None:
     assert codes(missing, Status.WAIVED) == ["vulns.threshold"]
 
 
+def test_an_unused_waiver_is_no_input_of_the_decision() -> None:
+    unused = w.waiver("Ada", w.predicate("Ada", w.scope("vulns.exploited", None)))
+    decision = decide(w.waiver("Grace"), unused)
+    inputs = {item.digest for item in decision.inputs}
+    assert str(w.waiver("Grace").digest) in inputs
+    assert str(unused.digest) not in inputs
+    (waived,) = decision.with_status(Status.WAIVED)
+    assert [item.person for item in waived.waivers] == ["Grace"]
+
+
+def test_a_waiver_that_speaks_of_several_violations_tells_how_many_people_the_gravest_takes() -> None:
+    strict = shipped_bundle(data={"waivers": {"medium": 3}})
+    found = (w.violation(severity="critical"), w.violation(term=("CVE-2026-2", s.LOCKED), severity="medium"))
+    by_purl = w.waiver("Ada", w.predicate("Ada", w.scope(term=None, purl=s.LOCKED)))
+    (notice,) = decide(by_purl, found=found, bundle=strict).with_status(Status.WARNING)
+    assert notice.msg.endswith(", counts once 2 more people waive the same")
+
+
+def test_an_expired_waiver_is_told_apart_from_one_that_nobody_needs() -> None:
+    after = s.NOW + timedelta(days=31)
+    other = w.violation("vulns.exploited", ())
+    old = w.waiver("Ada")
+    assert codes(decide(old, effective_time=after), Status.WARNING) == ["waivers.expired"]
+    both = decide(old, found=(w.violation(), other), effective_time=after)
+    assert codes(both, Status.WARNING) == ["waivers.expired"]
+    assert codes(decide(old, found=(other,), effective_time=after), Status.WARNING) == ["waivers.unused"]
+
+
 def test_notices_are_bounded() -> None:
     many = [w.waiver("Ada", w.predicate("Ada", w.scope(term=(f"CVE-{i}",)))) for i in range(25)]
     notices = decide(*many).with_status(Status.WARNING)
     assert len(notices) == 11
     assert min(item.msg for item in notices) == "15 more waivers like these"
+    assert len(decide(*many[:10]).with_status(Status.WARNING)) == 10
 
 
 def test_a_policy_that_does_not_speak_of_waivers_admits_none() -> None:

@@ -170,6 +170,13 @@ def test_what_would_mean_everybody_or_nobody_is_refused(value: Any, reason: str)
     assert caught.value.message.startswith("roles.x.signers")
 
 
+def test_2048_characters_are_not_too_long() -> None:
+    text = "spiffe://a.example/".ljust(2048, "x")
+    assert matches(text, Identity("certificate", text, "https://a.example"))
+    with pytest.raises(ConfigError, match="longer than 2048"):
+        parse_pattern(f"{text}x", what="test")
+
+
 @pytest.mark.parametrize(
     "value", ["spiffe://a.example/ci/*", f"key:sha256:{KEY}", workflow(f"{WORKFLOW}@refs/tags/*")]
 )

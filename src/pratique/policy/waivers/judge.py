@@ -96,10 +96,13 @@ def judge_waivers(gate_input: GateInput, policy: Digest, admitted: WaiversData |
                 continue
             found = f"is superseded by the newer {newer.evidence.digest.short} of the same person"
         set_aside.append(SetAside(evidence=item, reason=f"waiver {item.digest.short} {found}"))
-    now = gate_input.effective_time
+    counting: list[Given] = []
+    expired: list[Given] = []
+    for given in newest.values():
+        (counting if gate_input.effective_time <= given.waiver.not_after else expired).append(given)
     return Judged(
-        counting=tuple(given for given in newest.values() if now <= given.waiver.not_after),
-        expired=tuple(given for given in newest.values() if now > given.waiver.not_after),
+        counting=tuple(counting),
+        expired=tuple(expired),
         set_aside=tuple(sorted(set_aside, key=lambda item: item.evidence.digest)),
     )
 
@@ -110,8 +113,7 @@ def apply_waivers(results: Iterable[Finding], judged: Judged, admitted: WaiversD
         return Applied(results=tuple(results), used=())
     decided = [_waive(finding, judged, admitted) for finding in results]
     against = [finding for finding in decided if finding.status is Status.VIOLATION]
-    waived = [finding for finding in decided if finding.status is Status.WAIVED]
-    used = {waiver.evidence for finding in waived for waiver in finding.waivers}
+    used = {waiver.evidence for finding in decided for waiver in finding.waivers}
     notices: dict[str, list[tuple[Given, str]]] = {INCOMPLETE: [], EXPIRED: [], UNUSED: []}
     for given in judged.counting:
         needed = [finding for finding in against if given.waiver.covers(finding)]
