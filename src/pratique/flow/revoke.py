@@ -12,7 +12,7 @@ from pratique.flow.signing import nobody_to_ask
 from pratique.model.clock import format_time
 from pratique.model.digest import Digest, parse_digest
 from pratique.trust.authority.folder import KEY_FILES
-from pratique.trust.revocation import KINDS, MAX_REASON, Revocation, revocation_statement
+from pratique.trust.revocation import KINDS, Revocation, revocation_statement
 from pratique.trust.root import instance_key, instances
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pratique.flow.workspace import Workspace
     from pratique.trust.signers.port import AskSecret
 
+MAX_REASON: Final = 1000
 _KINDS: Final = ", ".join((*KEY_FILES, *(f"{kind}:sha256:…" for kind in KINDS)))
 
 

@@ -22,7 +22,7 @@ from pratique.errors import (
 )
 from pratique.model.digest import Digest, parse_digest, sha256_bytes
 from pratique.trust.acceptance import Acceptance, Artifact, Aside, Outcome, Role, evaluate, is_about
-from pratique.trust.acceptance_file import MAX_POLICY_BYTES, parse_acceptance, predicate_type
+from pratique.trust.acceptance_file import parse_acceptance, predicate_type
 from pratique.trust.bundle import MAX_BUNDLE_BYTES
 from pratique.trust.encoding import b64decode
 from pratique.trust.foreign.table import read_evidence
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 COMMAND_LINE: Final = "named on the command line"
 MAX_FILES: Final = 4096
+MAX_POLICY_BYTES: Final = 1024 * 1024
 _ALGORITHMS: Final = ("sha256", "sha384", "sha512")
 _CHUNK: Final = 1024 * 1024
 _MAX_KEYS_BYTES: Final = 64 * 1024

@@ -33,11 +33,10 @@ if TYPE_CHECKING:
 
     from pratique.trust.publickey import PublicKey
 
-MAX_POLICY_BYTES: Final = 1024 * 1024
 _URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://[!-~]{1,500}\Z")
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`")
 
-_Count = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+_Count = Annotated[int, msgspec.Meta(ge=1)]
 _Days = Annotated[int, msgspec.Meta(ge=1, le=36500)]
 
 
@@ -94,7 +93,7 @@ def parse_acceptance(
         raise ConfigError(f"{what}: not TOML: {error}") from error
     except msgspec.ValidationError as error:
         found = _UNKNOWN.search(str(error))
-        close = difflib.get_close_matches(found[1], _KEYS, n=1) if found else []
+        close = difflib.get_close_matches(found[1], _KEYS) if found else []
         hint = f"did you mean {close[0]!r}?" if close else ""
         raise ConfigError(f"{what}: {error}", hint=hint) from error
     loaded: list[PublicKey] = []
@@ -140,7 +139,8 @@ def predicate_type(text: str, *, what: str) -> str:
 
 
 def _revocation(wire: _RevokedWire, what: str) -> Revocation:
-    given = [(name, value) for name in ("key", "certificate", "digest") if (value := getattr(wire, name))]
+    named = {"key": wire.key, "certificate": wire.certificate, "digest": wire.digest}
+    given = [(name, value) for name, value in named.items() if value is not None]
     if len(given) != 1:
         raise ConfigError(f"{what}: a revocation names one of key, certificate and digest")
     kind, text = given[0]

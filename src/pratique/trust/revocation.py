@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from pratique.trust.root import TrustedRoot
 
 KINDS: Final = ("key", "certificate", "evidence")
-MAX_REASON: Final = 1000
 _MEMBERS: Final = frozenset({"revoked", "since", "logSize", "reason", "revokedAt"})
 
 
@@ -59,7 +58,7 @@ class Revocation(msgspec.Struct, frozen=True):
     kind: str
     digest: Digest
     revoked_at: datetime
-    log_size: int = 0
+    log_size: int
     since: datetime | None = None
     reason: str = ""
 
@@ -151,7 +150,7 @@ def refuse_revoked(data: bytes, root: TrustedRoot, revocations: Sequence[Revocat
 
     Raises:
         RevokedError: it does not count; the message names what was revoked, since when, and why.
-        MalformedError: it does not parse.
+        MalformedError: it does not parse, where anything is revoked.
     """
     if not revocations:
         return
@@ -165,7 +164,7 @@ def refuse_revoked(data: bytes, root: TrustedRoot, revocations: Sequence[Revocat
     def placed(item: Revocation) -> bool:
         return not log_revoked and bundle.log.index < item.log_size
 
-    timely = all(item.since is not None and placed(item) for item in authority)
+    timely = all(placed(item) for item in authority)
     for item in hit:
         what = rests[item.kind, item.digest.hex]
         older = item.since is not None and (
@@ -270,12 +269,13 @@ def _certified(der: bytes, root: TrustedRoot, *, strict: bool = True) -> dict[tu
             continue
         found["key", instance_key(authority).hex] = "certificate authority"
     try:
-        scts = list(leaf.extensions.get_extension_for_class(PrecertificateSignedCertificateTimestamps).value)
+        scts = leaf.extensions.get_extension_for_class(PrecertificateSignedCertificateTimestamps).value
+        ids = {sct.log_id for sct in scts}
     except Exception as error:
         if not strict:
             return found
         raise MalformedError("the certificate has no readable embedded SCT") from error
     for log in root.ctlogs:
-        if any(sct.log_id == log.log_id for sct in scts):
+        if log.log_id in ids:
             found["key", instance_key(log).hex] = "certificate-transparency log"
     return found

@@ -212,7 +212,7 @@ def test_a_key_replaced_long_ago_can_be_revoked(state: State) -> None:
 
 
 def test_statements_that_say_something_else_are_refused() -> None:
-    statement = revocation_statement(Revocation("key", ARTIFACT, dt.datetime(2026, 1, 1, tzinfo=dt.UTC)))
+    statement = revocation_statement(Revocation("key", ARTIFACT, dt.datetime(2026, 1, 1, tzinfo=dt.UTC), 0))
     assert parse_revocation(statement).digest == ARTIFACT
     body = statement.predicate
     for changed in (

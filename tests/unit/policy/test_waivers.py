@@ -15,7 +15,7 @@ from pratique.errors import ConfigError, MalformedError
 from pratique.model.clock import format_time
 from pratique.model.predicate import WAIVER
 from pratique.policy.bundle import PolicyBundle, make_bundle
-from pratique.policy.decision import Decision, Status, parse_decision
+from pratique.policy.decision import Decision, Finding, Status, parse_decision
 from pratique.policy.evidence import Rejected
 from pratique.policy.explain.words import explain, render
 from pratique.policy.gate import evaluate, replay
@@ -227,6 +227,29 @@ def test_what_never_counts_is_set_aside_and_says_why(name: str) -> None:
     assert decision.results == decide(people=people).results
 
 
+@pytest.mark.parametrize(
+    ("changes", "counts"),
+    [
+        ({"not_before": w.SIGNED}, True),
+        ({"not_before": w.SIGNED + timedelta(seconds=1)}, False),
+        ({"not_after": w.SIGNED + timedelta(seconds=1)}, True),
+        ({"not_after": w.SIGNED}, False),
+        ({"grants": (Grant(since=w.SIGNED, roles=("waiver-approver",)),)}, True),
+        ({"grants": (Grant(since=w.SIGNED + timedelta(seconds=1), roles=("waiver-approver",)),)}, False),
+    ],
+)
+def test_a_key_and_a_role_count_from_their_first_moment_on_and_a_key_until_before_its_last(
+    changes: dict[str, Any], *, counts: bool
+) -> None:
+    assert decide(w.waiver("Ada"), people=(w.person("Ada", **changes),)).allowed is counts
+
+
+def test_the_input_says_who_is_involved_and_of_others_nothing() -> None:
+    people = (w.person("Ada"), w.person("Eve", involved="Eve wrote it"))
+    written = json.loads(s.gate_input(people=people).encode())["people"]
+    assert {item["name"]: item.get("involved") for item in written} == {"Ada": None, "Eve": "Eve wrote it"}
+
+
 def test_the_first_and_the_last_moment() -> None:
     ends = w.SIGNED + timedelta(days=90)
     longest = w.waiver("Ada", w.predicate("Ada", notAfter=format_time(ends)))
@@ -273,6 +296,40 @@ def test_a_scope_is_exact(scope: dict[str, Any], *, covered: bool) -> None:
     decision = decide(w.waiver("Ada", w.predicate("Ada", scope)))
     assert decision.allowed is covered
     assert codes(decision, Status.WARNING) == ([] if covered else ["waivers.unused"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "covered"),
+    [
+        ("low", {"low"}),
+        ("medium", {"low", "medium"}),
+        ("high", {"low", "medium", "high"}),
+        ("critical", {"low", "medium", "high", "critical", "", "7.5"}),
+        (None, {"low", "medium", "high", "critical", "", "7.5"}),
+    ],
+)
+def test_a_severity_that_is_not_stated_is_graver_than_high(limit: str | None, covered: set[str]) -> None:
+    waiver = parse_waiver(w.predicate("Ada", **({"severityLimit": limit} if limit else {})))
+    for severity in ("low", "medium", "high", "critical", "", "7.5"):
+        finding = Finding(
+            code="vulns.threshold", status=Status.VIOLATION, title="", severity=severity, term=w.TERM
+        )
+        assert waiver.covers(finding) is (severity in covered), severity
+
+
+@pytest.mark.parametrize("status", Status)
+def test_what_is_no_violation_needs_no_waiver(status: Status) -> None:
+    finding = Finding(code="vulns.threshold", status=status, title="", severity="high", term=w.TERM)
+    waives = parse_waiver(w.predicate("Ada")).covers(finding)
+    assert waives is (status in {Status.VIOLATION, Status.WAIVED})
+
+
+def test_no_waiver_speaks_of_the_trust_layer_however_it_was_made() -> None:
+    waiver = parse_waiver(w.predicate("Ada"))
+    for code in ("evidence.rebuild", "waivers.unused", "engine.error"):
+        finding = Finding(code=code, status=Status.VIOLATION, title="", severity="low", term=w.TERM)
+        forced = msgspec.structs.replace(waiver, scope=msgspec.structs.replace(waiver.scope, code=code))
+        assert not forced.covers(finding)
 
 
 def test_what_has_become_graver_is_not_covered() -> None:
@@ -404,10 +461,30 @@ def test_the_schema_and_the_parser_agree() -> None:
         ),
         *({k: v for k, v in example["predicate"].items() if k != name} for name in schema["required"]),
     ]
+    for text in (
+        {"ticket": "x" * 1024},
+        {"reason": "x" * 4096},
+        {"scope": example["predicate"]["scope"] | {"term": ["x"] * 64}},
+    ):
+        check.validate(example["predicate"] | text)
+        parse_waiver(example["predicate"] | text)
+    bad += [
+        example["predicate"] | {"ticket": "x" * 1025},
+        example["predicate"] | {"reason": "x" * 4097},
+        example["predicate"] | {"scope": example["predicate"]["scope"] | {"term": ["x"] * 65}},
+    ]
     for document in bad:
         assert not check.is_valid(document), document
         with pytest.raises(MalformedError):
             parse_waiver(document)
+
+
+@pytest.mark.parametrize("end", ["2026-11-23T08:00:00Z", "2026-11-22T08:00:00Z"])
+def test_a_waiver_ends_after_it_begins(end: str) -> None:
+    body = w.predicate("Ada", waivedAt="2026-11-23T08:00:00Z")
+    parse_waiver(body | {"notAfter": "2026-11-23T08:00:01Z"})
+    with pytest.raises(MalformedError, match="ends before it begins"):
+        parse_waiver(body | {"notAfter": end})
 
 
 def test_a_clock_may_be_off_by_just_so_much() -> None:

@@ -100,6 +100,9 @@ def test_ages() -> None:
     assert not accepted(policy, signed(ADA, at=NOW - timedelta(days=30, seconds=1)))
     assert not accepted(policy, signed(ADA, at=None))
     assert not accepted(Acceptance((role(ADA),)), signed(ADA, at=NOW + timedelta(hours=1)))
+    anybody = Acceptance((Role("r", (IdentityPattern("key", ADA.subject),)),))
+    assert accepted(anybody, signed(ADA, at=NOW + timedelta(minutes=5))), "clocks may differ by five minutes"
+    assert not accepted(anybody, signed(ADA, at=NOW + timedelta(minutes=5, seconds=1)))
 
 
 @pytest.mark.parametrize(
@@ -114,6 +117,38 @@ def test_ages() -> None:
 def test_revoked_keys(at: datetime | None, since: datetime | None, counts: bool) -> None:  # noqa: FBT001
     policy = Acceptance((role(ADA),), (Revocation("key", ADA.subject, since),))
     assert accepted(policy, signed(ADA, at=at)) is counts
+
+
+def test_a_key_is_revoked_for_whoever_signs_with_it() -> None:
+    """A certificate for a stolen key is a new name for it."""
+    named = Identity("certificate", "spiffe://a.example/b", "https://a.example")
+    policy = Role("r", (IdentityPattern("certificate", named.subject),))
+    certified = signed(named)
+    assert accepted(Acceptance((policy,)), certified)
+    revoked = Acceptance((policy,), (Revocation("key", KEY.key_id),))
+    assert not accepted(revoked, certified)
+    assert accepted(revoked, signed(named, key=None)), "an SSH or OpenPGP key has no certificate"
+
+
+def test_a_name_is_not_taken_for_a_key() -> None:
+    named = Identity("certificate", "c" * 64, "https://a.example")
+    policy = Role("r", (IdentityPattern("certificate", named.subject, "https://a.example"),))
+    assert accepted(Acceptance((policy,), (Revocation("key", "c" * 64),)), signed(named))
+
+
+@pytest.mark.parametrize(
+    ("since", "reason", "said"),
+    [
+        (None, "", "is revoked"),
+        (NOW, "", "is revoked since 2026-06-01 00:00:00+00:00"),
+        (None, "stolen laptop", "is revoked: stolen laptop"),
+        (NOW, "stolen laptop", "is revoked since 2026-06-01 00:00:00+00:00: stolen laptop"),
+    ],
+)
+def test_a_revocation_says_since_when_and_why(since: datetime | None, reason: str, said: str) -> None:
+    policy = Acceptance((role(ADA),), (Revocation("key", ADA.subject, since, reason),))
+    (aside,) = evaluate(policy, [signed(ADA)], ARTIFACT, NOW).aside
+    assert aside.reason == f"its key {ADA.subject[:16]} {said}"
 
 
 def test_revoked_evidence_artifacts_and_certificates() -> None:
@@ -146,6 +181,16 @@ def test_revoked_evidence_artifacts_and_certificates() -> None:
 def test_subjects(digest: dict[str, str], about: bool) -> None:  # noqa: FBT001 - a table's column
     assert is_about(signed(ADA, digest=digest), ARTIFACT) is about
     assert accepted(Acceptance((role(ADA),)), signed(ADA, digest=digest)) is about
+
+
+def test_one_subject_of_several_is_enough() -> None:
+    other, ours = Subject("b", {"sha256": "00" * 32}), Subject("a", {"sha256": "ab" * 32})
+    assert is_about(signed(ADA, statement=Statement((other, ours), PROVENANCE, {})), ARTIFACT)
+    assert not is_about(signed(ADA, statement=Statement((other,), PROVENANCE, {})), ARTIFACT)
+
+
+def test_an_envelope_that_says_nothing_is_about_nothing() -> None:
+    assert not is_about(signed(ADA, statement=None), ARTIFACT)
 
 
 def test_a_directory_is_all_of_its_files_and_no_other() -> None:
@@ -185,6 +230,29 @@ def test_the_file() -> None:
     assert policy.revoked == (Revocation("key", BOB.subject, datetime(2026, 1, 1, tzinfo=UTC), "lost"),)
 
 
+def test_the_least_that_can_be_asked() -> None:
+    (only,) = parse(
+        f'[roles.r]\nsigners = ["key:sha256:{ADA.subject}"]\nthreshold = 1\nmax_age_days = 1'
+    ).roles
+    assert (only.threshold, only.max_age_days) == (1, 1)
+
+
+def test_no_age_is_above_a_hundred_years() -> None:
+    text = f'[roles.r]\nsigners = ["key:sha256:{ADA.subject}"]\nmax_age_days = '
+    assert parse(f"{text}36500").roles[0].max_age_days == 36_500
+    with pytest.raises(ConfigError, match="max_age_days"):
+        parse(f"{text}36501")
+
+
+def test_a_misspelt_key_gets_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match="unknown field") as caught:
+        parse("[roles.a]\nsigner = []")
+    assert caught.value.hint == "did you mean 'signers'?"
+    with pytest.raises(ConfigError, match="unknown field") as caught:
+        parse("[roles.a]\nxyzzy = []")
+    assert caught.value.hint == ""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -201,6 +269,10 @@ def test_the_file() -> None:
         ('[roles.a]\nsigners = ["ada@example.org"]', "who vouches for that name"),
         (f'[roles.a]\nsigners = ["key:sha256:{"a" * 64}"]\nmay_sign = ["provenence"]', "no predicate type"),
         (f'[roles.a]\nsigners = ["key:sha256:{"a" * 64}"]\n[[revoked]]', "names one of key"),
+        (
+            f'[roles.a]\nsigners = ["key:sha256:{"a" * 64}"]\n[[revoked]]\nkey = ""\ndigest = "{"b" * 64}"',
+            "names one of key",
+        ),
         (f'[roles.a]\nsigners = ["key:sha256:{"a" * 64}"]\n[[revoked]]\nkey = "12"', "not a digest"),
         ("roles = ", "not TOML"),
     ],

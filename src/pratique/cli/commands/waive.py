@@ -50,14 +50,13 @@ def command(
     """
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.waive import Wish, waive  # noqa: PLC0415
-    from pratique.policy.waivers.waiver import ANY_ARTIFACT, Scope, scope_artifact  # noqa: PLC0415
+    from pratique.policy.waivers.waiver import ANY_ARTIFACT, Scope  # noqa: PLC0415
 
     workspace, project = session.open()
     every = artifact == ANY_ARTIFACT
     found = find_artifact(workspace, project, None if every else artifact)
-    scope = Scope(
-        code=code, artifact=scope_artifact(None if every else found.digest), term=term or None, purl=purl
-    )
+    meant = ANY_ARTIFACT if every else str(found.digest)
+    scope = Scope(code=code, artifact=meant, term=term or None, purl=purl)
     wish = Wish(
         scope=scope, reason=reason, not_after=_end(until), ticket=ticket, severity_limit=severity_limit
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import msgspec
 
@@ -26,9 +26,9 @@ ANY_ARTIFACT: Final = "any"
 CLOCK_SKEW: Final = timedelta(minutes=5)
 ENGINE_ERROR: Final = "engine.error"
 _TRUST_LAYER: Final = ("evidence.", "waivers.")
-_RANKS: Final = {"low": 0, "medium": 1, "high": 2, "critical": 3}
 
 Severity = Literal["critical", "high", "medium", "low"]
+_GRAVEST_FIRST: Final = get_args(Severity)
 _Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 _Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 _Terms = Annotated[tuple[_Text, ...], msgspec.Meta(min_length=1, max_length=64)]
@@ -87,7 +87,7 @@ class Waiver(
         """Say whether a finding is a violation, or one waived before, that this waiver speaks of."""
         if finding.status not in {Status.VIOLATION, Status.WAIVED} or not waivable(finding.code):
             return False
-        if self.severity_limit and severity_rank(finding.severity) > _RANKS[self.severity_limit]:
+        if self.severity_limit and _place(finding.severity) < _place(self.severity_limit):
             return False
         return self.scope.matches(finding.code, finding.term)
 
@@ -102,14 +102,9 @@ def waivable(code: str) -> bool:
     return code != ENGINE_ERROR and not code.startswith(_TRUST_LAYER)
 
 
-def severity_rank(severity: str) -> int:
-    """Rank a severity, 3 the gravest; one that nobody states counts as the gravest."""
-    return _RANKS.get(severity, _RANKS["critical"])
-
-
-def scope_artifact(artifact: Digest | None) -> str:
-    """Write what a scope's `artifact` says: a digest, or the word for any artifact (None)."""
-    return ANY_ARTIFACT if artifact is None else str(artifact)
+def _place(severity: str) -> int:
+    """Say how many severities are graver; one that nobody states counts as the gravest."""
+    return _GRAVEST_FIRST.index(severity if severity in _GRAVEST_FIRST else "critical")
 
 
 def due_subject(waiver: Waiver, policy: Digest) -> Digest:
