@@ -197,10 +197,12 @@ def _root_objection(item: Evidence, requirements: Requirements) -> str:
 
 
 def signer_shown(item: Evidence) -> str:
-    """Name a signer as a pattern would: with the issuer, unless that is of a SPIFFE identity's own trust domain."""
+    """Name a signer as a pattern would: without an issuer that is of its own trust domain."""
     identity = item.identity
     own = not identity.root and own_issuer(identity)
-    return str(IdentityPattern(identity.kind, identity.subject, "" if own else identity.issuer, identity.root))
+    return str(
+        IdentityPattern(identity.kind, identity.subject, "" if own else identity.issuer, identity.root)
+    )
 
 
 def _build(item: Evidence) -> _Build | None:
