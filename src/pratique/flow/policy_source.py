@@ -81,7 +81,13 @@ def policy_meant(reference: str, around: Surroundings, *, profile: str | None = 
     if re.match(r"sha256:[0-9a-f]{64}\Z", reference):
         if around.workspace is None:
             raise UsageError(f"{reference}: there is no state directory here to look it up in")
-        return PolicyBundle.parse(around.workspace.blobs.get(parse_digest(reference)))
+        digest = parse_digest(reference)
+        if not around.workspace.blobs.has(digest):
+            raise UsageError(
+                f"{reference}: no policy of that digest has decided here",
+                hint="which have: pratique log list --type vsa; its publisher's file is a policy, too",
+            )
+        return PolicyBundle.parse(around.workspace.blobs.get(digest))
     path = Path(reference)
     if path.is_dir():
         requirements = {"trust_domain": around.trust_domain}

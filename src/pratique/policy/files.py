@@ -33,7 +33,7 @@ def read_modules(path: Path, *, tests: bool = False) -> dict[str, str]:
     if not path.exists():
         raise ConfigError(f"{path}: no such folder of rules")
     found = {}
-    for file in _files(path, {".rego"}):
+    for file in files_below(path, {".rego"}):
         if file.name.endswith(TEST_SUFFIX) and not tests:
             continue
         if not _REGO_NAME.match(file.name):
@@ -58,7 +58,7 @@ def read_data(paths: Iterable[Path]) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for path in paths:
-        files = list(_files(path, _DATA_SUFFIXES)) if path.exists() else []
+        files = list(files_below(path, _DATA_SUFFIXES)) if path.exists() else []
         if not files:
             raise ConfigError(f"{path}: no *.json, *.yaml or *.yml there")
         for file in files:
@@ -89,8 +89,12 @@ def read_file(path: Path) -> bytes:
     return data
 
 
-def _files(path: Path, suffixes: set[str]) -> Iterator[Path]:
-    """List a file, or the files below a folder by name; hidden ones are not looked at, links are refused."""
+def files_below(path: Path, suffixes: set[str]) -> Iterator[Path]:
+    """List a file, or the files below a folder by name; hidden ones are not looked at, links are refused.
+
+    Raises:
+        ConfigError: a link, too many files, or a file with another ending.
+    """
     if not path.is_dir():
         if path.suffix not in suffixes:
             raise ConfigError(

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 from policy_scenario import complete, gate_input, rebuild
 
-from pratique.errors import ConfigError
+from pratique.errors import ConfigError, CouldNotCheckError
+from pratique.policy.engine.port import Limits
 from pratique.policy.engine.port import TestResult as Result
 from pratique.policy.engine.regorus import RegorusEngine
 from pratique.policy.gate import evaluate
@@ -154,6 +155,59 @@ REPORT = Report(
         FileCoverage(file="b.rego", lines=0, missed=()),
     ),
 )
+
+
+TESTS = """package own.b_test
+
+import rego.v1
+
+test_fails if 1 == 2
+"""
+
+
+def test_what_lies_below_a_folder_is_checked_and_tested_as_it_is_loaded(tmp_path: Path) -> None:
+    written(tmp_path, a=RULE.format(name="a"), a_test=TESTS.replace("own.b", "own.a"))
+    (tmp_path / "sub").mkdir()
+    written(tmp_path / "sub", b=RULE.format(name="b").replace('"b.named"', '"b.nmaed"'))
+    assert checked(tmp_path) == [
+        ("sub/b.rego", 0, "untested"),
+        ("sub/b.rego", 5, "unreported-code"),
+        ("sub/b.rego", 11, "undeclared-code"),
+    ]
+    written(tmp_path / "sub", b=RULE.format(name="b"), b_test=TESTS)
+    (tmp_path / "sub" / "b.named.pass.json").write_bytes(gate_input(complete()).encode())
+    assert checked(tmp_path) == []
+    bundle = load_source(tmp_path, profile="standard", requirements=DOMAIN)
+    report = run_tests(tmp_path, bundle, RegorusEngine())
+    assert [(item.file, item.outcome) for item in report.results] == [
+        ("a_test.rego", "fail"),
+        ("sub/b_test.rego", "fail"),
+        ("sub/b.named.pass.json", "pass"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["b.rego", "b_test.rego", "a.named.deny.json"])
+def test_a_link_is_refused_and_not_followed(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "policy"
+    folder.mkdir()
+    written(folder, a=RULE.format(name="a"), a_test=TESTS)
+    bundle = load_source(folder, profile="standard", requirements=DOMAIN)
+    (tmp_path / "elsewhere").write_text(RULE.format(name="b"))
+    (folder / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match="a symbolic link"):
+        run_tests(folder, bundle, RegorusEngine())
+    if name.endswith(".rego"):
+        assert [rule for _, _, rule in checked(folder)] == ["unreadable"]
+
+
+def test_a_test_without_an_end_is_said_to_be_one_of_them(tmp_path: Path) -> None:
+    endless = "count([1 | some x in numbers.range(1, 100000); some y in numbers.range(1, 100000)]) > 1"
+    written(tmp_path, a=RULE.format(name="a"), a_test=TESTS.replace("1 == 2", endless))
+    bundle = load_source(tmp_path, profile="standard", requirements=DOMAIN)
+    engine = RegorusEngine(Limits(wall_seconds=2, memory_bytes=256 << 20))
+    with pytest.raises(CouldNotCheckError, match="the test rules did not come to an end: ") as caught:
+        run_tests(tmp_path, bundle, engine)
+    assert "one of them is enough" in caught.value.hint
 
 
 def test_a_report_for_people() -> None:

@@ -28,7 +28,7 @@ _SHOWN = 200
 @click.option(
     "--data", "settings", multiple=True, metavar="KEY=VALUE", help="Rule data to lay over.  [repeatable]"
 )
-@click.option("--at", metavar="TIME", help="Effective time, RFC 3339.  [default: the input's]")
+@click.option("--at", metavar="TIME", help="Effective time, RFC 3339 or a day.  [default: the input's]")
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), help="Write the input to a file.")
 @click.option("--explain", is_flag=True, help="Explain the outcome rule by rule.")
 @session_options
@@ -53,7 +53,6 @@ def evaluate(
     from pratique.flow import policy_try  # noqa: PLC0415 - pulls in cryptography
     from pratique.flow.policy import engine_of  # noqa: PLC0415
     from pratique.flow.policy_source import policy_meant  # noqa: PLC0415
-    from pratique.model.clock import parse_time  # noqa: PLC0415
     from pratique.model.strict_json import parse_json_object  # noqa: PLC0415
     from pratique.policy.explain import words  # noqa: PLC0415
     from pratique.store.atomic import write_atomic  # noqa: PLC0415
@@ -69,7 +68,7 @@ def evaluate(
         decision = policy_try.decision_meant(around.workspace, around.project, artifact)
         given = policy_try.input_of(around.workspace, decision)
     bundle = policy_try.with_data(policy_meant(policy, around), parse_data(settings))
-    gated = policy_try.try_policy(given, bundle, engine_of(around.project), at=parse_time(at) if at else None)
+    gated = policy_try.try_policy(given, bundle, engine_of(around.project), at=_moment(at))
     if save is not None:
         write_atomic(save, policy_try.input_text(given), mode=0o644)
 
@@ -81,12 +80,23 @@ def evaluate(
         click.echo(
             f"{found.decision} {found.name} {found.subject.short} by {policy} at {found.effective_time}"
         )
-        for result in found.results:
-            text = f": {result.msg}" if result.msg else ""
-            click.echo(f"  {result.status.value:<9} {result.code}{text}")
+        for line in words.result_lines(found):
+            click.echo(f"  {line}")
 
     session.emit(parse_json_object(gated.decision.encode(), what="decision"), human)
     return ExitCode.REFUSED if gated.decision.stops else ExitCode.PASSED
+
+
+def _moment(text: str | None) -> datetime | None:
+    from pratique.errors import MalformedError  # noqa: PLC0415 - few tries are for another time
+    from pratique.model.clock import parse_time  # noqa: PLC0415
+
+    if text is None:
+        return None
+    try:
+        return parse_time(text if "T" in text else f"{text}T00:00:00Z")
+    except MalformedError as error:
+        raise UsageError(f"--at {text!r} is no time", hint="--at 2027-01-01T00:00:00Z, or a day") from error
 
 
 @click.command("diff")

@@ -108,12 +108,35 @@ def render(explanation: Explanation) -> str:
             lines += [f"  by:        {text}" for text in obstacle.waived_by]
     if explanation.passed:
         lines += ["", f"passed: {', '.join(explanation.passed)}"]
-    lines += [f"skipped: {text}" for text in explanation.skipped]
+    lines += [f"skipped: {text}" for text in _by_reason(explanation.skipped)]
     if explanation.together:
         lines += ["", f"tried together: {explanation.together}"]
     if explanation.next_commands:
         lines += ["", f"next: {' && '.join(explanation.next_commands)}"]
     return "\n".join(lines) + "\n"
+
+
+def result_lines(decision: Decision) -> tuple[str, ...]:
+    """Give a line for each result, but one for all that passed, and one for each reason to skip."""
+    quiet = (Status.SUCCESS, Status.SKIPPED)
+    lines = [
+        f"{result.status.value:<9} {result.code}{f': {result.msg}' if result.msg else ''}"
+        for result in decision.results
+        if result.status not in quiet
+    ]
+    passed = dict.fromkeys(result.code for result in decision.with_status(Status.SUCCESS))
+    lines += [f"{'success':<9} {', '.join(passed)}"] if passed else []
+    skipped = (f"{result.code}: {result.msg}" for result in decision.with_status(Status.SKIPPED))
+    return (*lines, *(f"{'skipped':<9} {text}" for text in _by_reason(skipped)))
+
+
+def _by_reason(skipped: Iterable[str]) -> list[str]:
+    """Put codes that were skipped for one reason, each as `<code>: <why>`, together."""
+    codes: dict[str, list[str]] = {}
+    for text in skipped:
+        code, _, why = text.partition(": ")
+        codes.setdefault(why, []).append(code)
+    return [f"{why}: {', '.join(dict.fromkeys(found))}" for why, found in codes.items()]
 
 
 def rule_by_rule(decision: Decision) -> tuple[Obstacle, ...]:

@@ -15,7 +15,7 @@ import msgspec
 from pratique.errors import ConfigError, PratiqueError
 from pratique.policy.bundle import PolicyBundle, make_bundle
 from pratique.policy.engine.port import Engine, EngineError, Module
-from pratique.policy.files import TEST_SUFFIX
+from pratique.policy.files import TEST_SUFFIX, files_below
 from pratique.policy.results import ask
 from pratique.policy.rule_data import RuleData, rule_data_table
 from pratique.policy.settings import nearest
@@ -33,7 +33,7 @@ _NOTHING: Final[dict[str, dict[str, Any]]] = {
 }
 _MAX_BLOCKS: Final = 1000
 _PLACE: Final = re.compile(
-    r"(?:project/)?(?P<file>[\w.-]+\.rego)(?::(?P<line>\d+))?(?::\d+)?: (?P<rest>.*)\Z", re.DOTALL
+    r"(?:project/)?(?P<file>[\w./-]+\.rego)(?::(?P<line>\d+))?(?::\d+)?: (?P<rest>.*)\Z", re.DOTALL
 )
 _NOT_CODE: Final = re.compile(r'(?P<text>"(?:[^"\\\n]|\\.)*+"|`[^`]*`)|#[^\n]*')
 _DATA: Final = re.compile(r"\bdata\.rule_data\.(\w+)(?:\.(\w+))?")
@@ -90,20 +90,33 @@ def check_bundle(bundle: PolicyBundle, engine: Engine) -> tuple[Problem, ...]:
 
 def _files(folder: Path) -> Iterator[Problem]:
     """Check each file for itself."""
-    modules = [path for path in sorted(folder.glob("*.rego")) if not path.name.endswith(TEST_SUFFIX)]
+    try:
+        modules = _modules(folder)
+    except ConfigError as error:
+        yield _located(_said(error).removeprefix(f"{folder}/"), "unreadable", "")
+        return
     if not modules:
         yield _error("no-rules", f"{folder}: no *.rego files in it")
-    for path in modules:
+    for name, path in modules.items():
         try:
             source = read_text(path)
         except ConfigError as error:
-            yield _located(error.message.removeprefix(f"{folder}/"), "unreadable", path.name)
+            yield _located(error.message.removeprefix(f"{folder}/"), "unreadable", name)
             continue
-        yield from _metadata(path.name, source, own=not is_whole(folder))
+        yield from _metadata(name, source, own=not is_whole(folder))
     try:
         source_data(folder)
     except ConfigError as error:
         yield Problem(file="data.json", line=0, level="error", rule="data", message=error.message)
+
+
+def _modules(folder: Path) -> dict[str, Path]:
+    """List the rules below a folder by their names in it, as they are loaded."""
+    return {
+        path.relative_to(folder).as_posix(): path
+        for path in files_below(folder, {".rego"})
+        if not path.name.endswith(TEST_SUFFIX)
+    }
 
 
 def _metadata(file: str, source: str, *, own: bool) -> Iterator[Problem]:
@@ -150,10 +163,10 @@ def _whole(folder: Path, engine: Engine, profile: str, trust_domain: str) -> Ite
         yield _error("policy", error.message)
         return
     yield from check_bundle_sources(bundle, engine, own_only=not is_whole(folder))
-    for path in sorted(folder.glob("*.rego")):
-        if not path.name.endswith(TEST_SUFFIX) and not path.with_name(f"{path.stem}{TEST_SUFFIX}").exists():
+    for name, path in _modules(folder).items():
+        if not path.with_name(f"{path.stem}{TEST_SUFFIX}").exists():
             yield Problem(
-                file=path.name,
+                file=name,
                 line=0,
                 level="warning",
                 rule="untested",

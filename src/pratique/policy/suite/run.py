@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from pratique.errors import ConfigError, MalformedError
+from pratique.errors import ConfigError, CouldNotCheckError, MalformedError
 from pratique.policy.decision import Status
-from pratique.policy.engine.port import Coverage, Engine, Module, Outcome, TestResult
+from pratique.policy.engine.port import Coverage, Engine, EngineError, Module, Outcome, TestResult
 from pratique.policy.evidence import read_input
 from pratique.policy.files import TEST_SUFFIX
 from pratique.policy.gate import evaluate
@@ -79,7 +79,7 @@ def run_tests(folder: Path, bundle: PolicyBundle, engine: Engine, *, pattern: st
 
     Raises:
         ConfigError: no tests, or files that cannot be read.
-        EngineError: the modules do not hold up, or the tests took too long.
+        CouldNotCheckError: the modules do not hold up, or the tests took too long.
     """
     chosen = re.compile(pattern)
     tests = read_tests(folder)
@@ -92,7 +92,10 @@ def run_tests(folder: Path, bundle: PolicyBundle, engine: Engine, *, pattern: st
     coverage: tuple[FileCoverage, ...] = ()
     if tests:
         modules = {name: Module(source=source) for name, source in (bundle.modules | tests).items()}
-        answer = engine.test(modules, {"rule_data": rule_data_table(bundle.data)})
+        try:
+            answer = engine.test(modules, {"rule_data": rule_data_table(bundle.data)})
+        except EngineError as error:
+            raise _unfinished(folder, error) from error
         results += [
             msgspec.structs.replace(result, file=result.file.removeprefix(OWN_PREFIX))
             for result in answer.results
@@ -112,6 +115,16 @@ def run_tests(folder: Path, bundle: PolicyBundle, engine: Engine, *, pattern: st
     return TestReport(results=tuple(results), coverage=coverage)
 
 
+def _unfinished(folder: Path, error: EngineError) -> CouldNotCheckError:
+    """Say of tests that took too long, or too much, that it is one of them."""
+    if error.phase not in {"timeout", "crash"}:
+        return error
+    return CouldNotCheckError(
+        f"{folder}: the test rules did not come to an end: {error.message}",
+        hint="they run together, and one of them is enough: take files out until the others do",
+    )
+
+
 def _coverage(found: dict[str, Coverage], *, own_only: bool, tests: set[str]) -> tuple[FileCoverage, ...]:
     return tuple(
         FileCoverage(
@@ -126,7 +139,7 @@ def _coverage(found: dict[str, Coverage], *, own_only: bool, tests: set[str]) ->
 
 def _example(name: str, data: bytes, bundle: PolicyBundle, engine: Engine) -> TestResult:
     """Decide on one example, and compare what its code came to."""
-    found = _ENDING.match(name)
+    found = _ENDING.match(name.rpartition("/")[2])
     stem, expected = (found["stem"], found["expected"]) if found else (name, "")
     code = next((stem[:end] for end in _ends(stem) if stem[:end] in bundle.rules), None)
     outcome: Outcome = "error"

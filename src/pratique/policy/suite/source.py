@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pratique.errors import ConfigError, MalformedError
 from pratique.model.strict_json import MAX_BYTES, parse_json_object
 from pratique.policy.bundle import DATA_FILE, TRUST_FILE, PolicyBundle, load_bundle
-from pratique.policy.files import TEST_SUFFIX
+from pratique.policy.files import TEST_SUFFIX, files_below, read_modules
 from pratique.policy.settings import merge
 from pratique.policy.shipped import shipped_bundle
 
@@ -80,22 +80,26 @@ def source_data(folder: Path) -> dict[str, Any]:
 
 
 def read_tests(folder: Path) -> dict[str, str]:
-    """Read a folder's test modules by file name.
+    """Read the test modules below a folder, by their names in it.
 
     Raises:
         ConfigError: one cannot be read.
     """
-    return {path.name: read_text(path) for path in sorted(folder.glob(f"*{TEST_SUFFIX}"))}
+    modules = read_modules(folder, tests=True)
+    return {name: text for name, text in modules.items() if name.endswith(TEST_SUFFIX)}
 
 
 def read_examples(folder: Path) -> dict[str, bytes]:
-    """Read a folder's examples by file name.
+    """Read the examples below a folder, by their names in it.
 
     Raises:
         ConfigError: one cannot be read.
     """
-    paths = sorted([*folder.glob("*.pass.json"), *folder.glob("*.deny.json")])
-    return {path.name: _read(path, MAX_BYTES) for path in paths}
+    return {
+        path.relative_to(folder).as_posix(): _read(path, MAX_BYTES)
+        for path in files_below(folder, {".json"})
+        if path.name.endswith((".pass.json", ".deny.json"))
+    }
 
 
 def read_text(path: Path) -> str:
