@@ -104,8 +104,7 @@ class Storage:
         Raises:
             RegistryError: its bytes have another digest.
         """
-        path = self._upload(number)
-        self.upload_size(number)
+        path = self._closed(number)
         with path.open("rb") as stream:
             found = Digest(hashlib.file_digest(stream, "sha256").hexdigest())
         if not found.matches(digest):
@@ -189,6 +188,12 @@ class Storage:
         if not _ID.match(number):
             raise RegistryError(Problem.UPLOAD_UNKNOWN, "no such upload")
         return self._root / "uploads" / number
+
+    def _closed(self, number: str) -> Path:
+        """Give an upload a name that no request leads to: what is hashed now must not grow any more."""
+        with self._lock:
+            self.upload_size(number)
+            return self._upload(number).rename(self._root / "uploads" / f"{number}.closed")
 
     def _remove_stale(self) -> None:
         oldest = time.time() - _STALE_SECONDS
