@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from typing import TYPE_CHECKING
 
@@ -220,7 +221,7 @@ def test_a_configuration_that_would_be_open(tmp_path: Path, config: str, said: s
     with pytest.raises(AssertionError, match="did not start: 2"), serve_registry(tmp_path, config):
         pass
     done = subprocess.run(
-        ["pratique", "serve", "--registry", "--home", str(tmp_path)],
+        [sys.executable, "-m", "pratique", "serve", "--registry", "--home", str(tmp_path)],
         check=False, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert said in done.stderr
