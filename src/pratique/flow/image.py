@@ -9,7 +9,6 @@ import msgspec
 
 from pratique.errors import UsageError
 from pratique.flow.progress import Outcome
-from pratique.image.assemble import Base, assemble
 from pratique.image.check.result import check_predicate
 from pratique.image.check.run import check_image, is_refused
 from pratique.image.layout import Layout
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
     from pratique.flow.progress import Progress
     from pratique.flow.workspace import Workspace
-    from pratique.image.assemble import Assembled, Recipe
     from pratique.image.descriptor import Descriptor, Platform
     from pratique.image.manifest import ImageConfig, Manifest
     from pratique.model.clock import Clock
@@ -77,35 +75,6 @@ def find_image(reference: str, platform: Platform | None = None) -> tuple[Layout
     if digest is None and wanted.name:
         digest = layout.resolve(wanted.name, None).digest
     return layout, layout.find(digest, platform)
-
-
-def find_base(reference: str, platform: Platform | None) -> Base:
-    """Find a base, which must be named by digest: a layout's content changes.
-
-    Raises:
-        UsageError: named without a digest.
-    """
-    if parse_reference(reference).digest is None:
-        raise UsageError(
-            f"a base is named by digest, and {reference!r} is not",
-            hint=f"see its digest: pratique image inspect {reference}",
-        )
-    return Base(*find_image(reference, platform))
-
-
-def build_image(recipe: Recipe, output: Path, progress: Progress) -> Assembled:
-    """Assemble an image into a layout.
-
-    Raises:
-        UsageError: a source has no place in an image.
-        EvidenceInvalidError: the base is not what it says.
-    """
-    layers = f"{len(recipe.sources)} layer{'s' if len(recipe.sources) != 1 else ''}"
-    progress.begin("image", f"{layers} {'on a base' if recipe.base else 'on scratch'}")
-    made = assemble(recipe, output)
-    size = sum(layer.size for layer in made.manifest.layers)
-    progress.end(Outcome.DONE, f"{made.descriptor.digest.short}, {size / 1e6:.1f} MB")
-    return made
 
 
 def inspect_image(reference: str, platform: Platform | None) -> Image:

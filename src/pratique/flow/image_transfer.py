@@ -143,7 +143,12 @@ def resolve(reference: Reference, reader: Reader, progress: Progress) -> Descrip
     return found
 
 
-def _for_platform(reader: Reader, found: Descriptor, platform: Platform, what: str) -> Descriptor:
+def choose(reader: Reader, found: Descriptor, platform: Platform, what: str) -> Descriptor:
+    """Choose the image of an index for a platform; an image is what it is.
+
+    Raises:
+        UsageError: the index has none, or several.
+    """
     links = parse_links(reader.document(found), found.media_type, what)
     if not links.manifests:
         return found
@@ -191,7 +196,7 @@ def transfer(
     if check is not None:
         check(reader, root.digest)
     if platform is not None:
-        root = _for_platform(reader, root, platform, str(source))
+        root = choose(reader, root, platform, str(source))
     progress.begin("plan", f"{root.digest.short}: its parts{' and what refers to them' if referrers else ''}")
     plan = plan_copy(reader, root, referrers=referrers)
     progress.end(Outcome.DONE, _plan_line(plan))

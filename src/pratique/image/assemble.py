@@ -24,6 +24,7 @@ from pratique.image.descriptor import (
     Platform,
     oci_media_type,
 )
+from pratique.image.environment import Environment, environment_entries
 from pratique.image.gzipped import GzipWriter
 from pratique.image.layerread import open_layer
 from pratique.image.layout import Layout  # noqa: TC001 - msgspec reads the annotations
@@ -79,7 +80,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         name: reference name in the layout, may be empty.
     """
 
-    sources: tuple[Source, ...]
+    sources: tuple[Source | Environment, ...]
     base: Base | None = None
     created: int = 0
     platform: Platform | None = None
@@ -120,7 +121,7 @@ def assemble(recipe: Recipe, output: Path) -> Assembled:
         for source in recipe.sources:
             tree.begin_layer()
             layer, diff_id = _write_layer(
-                _placed(entries(source, recipe.created), tree, recipe), writer, recipe
+                _placed(_entries(source, recipe.created), tree, recipe), writer, recipe
             )
             layers.append(layer)
             diff_ids.append(diff_id)
@@ -165,6 +166,10 @@ def _copy_base(base: Base, writer: LayoutWriter, tree: Tree) -> tuple[Manifest, 
             )
         )
     return msgspec.structs.replace(manifest, layers=tuple(layers)), config
+
+
+def _entries(source: Source | Environment, mtime: int) -> list[Entry]:
+    return environment_entries(source, mtime) if isinstance(source, Environment) else entries(source, mtime)
 
 
 def _placed(found: list[Entry], tree: Tree, recipe: Recipe) -> list[Entry]:

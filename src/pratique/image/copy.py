@@ -134,7 +134,7 @@ def missing(plan: Plan, target: Writer) -> tuple[Descriptor, ...]:
 
 
 def run_copy(
-    plan: Plan, source: Reader, target: Writer, name: str, note: Callable[[int, int], None]
+    plan: Plan, source: Reader, target: Writer, name: str | None, note: Callable[[int, int], None]
 ) -> Copied:
     """Copy what a plan says (I/O).
 
@@ -142,7 +142,7 @@ def run_copy(
         plan: from `plan_copy`.
         source: what the plan was made from.
         target: where to.
-        name: the tag there; empty for none.
+        name: the tag there; empty for none; None for something that is only to be there, and is not offered.
         note: told, from time to time, the bytes sent and the bytes to send.
 
     Raises:

@@ -36,6 +36,10 @@ class Source(msgspec.Struct, frozen=True):
     path: Path
     target: str
 
+    def files(self) -> tuple[Path, ...]:
+        """Give the files that it consists of; none for a folder."""
+        return () if self.path.is_dir() else (self.path,)
+
 
 class Entry(msgspec.Struct, frozen=True):
     """A member to be written, its path relative to the image's root, and how to read its content."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -203,3 +204,45 @@ def test_cosign_verifies_what_we_attach_and_we_what_it_attaches(host: str, folde
         BUNDLE,
         BUNDLE,
     ]  # cosign added to our list, and lost nothing of it
+
+
+def test_a_build_with_evidence(folder: Path) -> None:
+    (folder / "service").mkdir()
+    info = folder / "service" / "demo-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: demo\nVersion: 1.0\n")
+    archive = folder / "extra.bin"
+    archive.write_bytes(b"extra")
+    made = pratique(
+        folder, "image", "build", "service:/usr/lib/python3.11/site-packages", "extra.bin",
+        "--output", "made", "--name", "v1", "--attest",
+    )  # fmt: skip
+    kinds = [one["predicateType"] for one in made["attached"]]
+    assert kinds == ["https://slsa.dev/provenance/v1", "https://cyclonedx.org/bom"]
+    builder = ("--certificate-identity", "spiffe://pratique.local/builder", *SCANNER[2:])
+    assert pratique(folder, "image", "verify", "made:v1", *builder, "--predicate-type", "provenance")[
+        "accepted"
+    ]
+    assert pratique(folder, "image", "verify", "made:v1", *SCANNER, "--predicate-type", "sbom")["accepted"]
+    pulled = pratique(folder, "image", "copy", "made:v1", "oci-archive:made.tar:v1")
+    assert pulled["referrers"] == 2
+    seen = pratique(folder, "image", "verify", "made.tar:v1", *builder)
+    held = next(one for one in seen["evidence"] if one["claims"] == kinds[0])
+    assert held["aboutTarget"]
+    manifest = next(one["manifest"] for one in made["attached"] if one["predicateType"] == kinds[0])
+    from pratique.image.layout import Layout  # noqa: PLC0415 - the build made it
+    from pratique.image.registry.evidence import fetch_bundles  # noqa: PLC0415 - likewise
+
+    here = Layout(folder / "made.tar")
+    bundle = next(
+        one.bundle
+        for one in fetch_bundles(here, here.resolve("v1", None).digest)
+        if str(one.manifest.digest) == manifest
+    )
+    statement = json.loads(base64.b64decode(json.loads(bundle)["dsseEnvelope"]["payload"]))
+    assert statement["subject"][0]["digest"]["sha256"] == made["digest"].removeprefix("sha256:")
+    dependencies = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    named = {one["name"]: one["digest"]["sha256"] for one in dependencies}
+    assert named["extra.bin"] == sha256_bytes(b"extra").hex
+    layer = made["layers"][0]["diffId"].removeprefix("sha256:")
+    assert named["layer of /usr/lib/python3.11/site-packages"] == layer

@@ -122,3 +122,25 @@ def test_what_is_deleted_is_gone(host: str, tmp_path: Path) -> None:
     assert [one["name"] for one in pratique("list", there)["names"]] == ["v1"]  # type: ignore[attr-defined]
     pratique("delete", f"{there}@{image.descriptor.digest}", "--referrers")
     assert pratique("list", there)["names"] == []
+
+
+def test_a_base_out_of_a_registry_and_images_under_an_index(host: str, tmp_path: Path) -> None:
+    layout, image = small_image(tmp_path, "v1")
+    base = f"{host}/bases/small"
+    pratique("push", f"oci:{layout.root}:v1", f"{base}:v1")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "file").write_text("more")
+    source = f"{tmp_path}/more:/more"
+    far = pratique(
+        "build", source, "--base", f"{base}@{image.descriptor.digest}", "--output", f"{tmp_path}/far"
+    )
+    near = pratique(
+        "build", source, "--base", f"{layout.root}@{image.descriptor.digest}", "--output", f"{tmp_path}/near"
+    )
+    assert far["digest"] == near["digest"]
+    arm = pratique("build", source, "--platform", "linux/arm64", "--output", f"{tmp_path}/arm")
+    index = pratique("index", f"{tmp_path}/far", f"{tmp_path}/arm", "--output", f"{host}/multi/made:v1")
+    assert index["digest"] == run(CRANE, "digest", "--insecure", f"{host}/multi/made:v1").strip()
+    for platform, one in (("linux/amd64", far), ("linux/arm64", arm)):
+        found = run(CRANE, "digest", "--insecure", "--platform", platform, f"{host}/multi/made:v1").strip()
+        assert found == one["digest"]

@@ -8,10 +8,21 @@ from typing import TYPE_CHECKING
 import click
 
 from pratique.cli.commands.image_evidence import attach, verify
-from pratique.cli.commands.image_transfer import copy, delete, list_, pull, push
+from pratique.cli.commands.image_transfer import (
+    access_of,
+    access_options,
+    copy,
+    delete,
+    index,
+    list_,
+    pull,
+    push,
+)
 from pratique.cli.session import Session, session_options
 from pratique.errors import ExitCode, UsageError
+from pratique.model.clock import system_clock
 from pratique.model.finding import Result
+from pratique.model.predicate import short_name
 
 if TYPE_CHECKING:
     from pratique.image.descriptor import Platform
@@ -25,19 +36,23 @@ def command() -> None:
     """Assemble container images without a daemon; inspect and check them; push, pull and copy them."""
 
 
-for verb in (push, pull, copy, list_, delete, attach, verify):
+for verb in (index, push, pull, copy, list_, delete, attach, verify):
     command.add_command(verb)
 
 
 @command.command("build")
-@click.argument("sources", metavar="SOURCE[:/PATH]...", nargs=-1, required=True)
+@click.argument("sources", metavar="[SOURCE[:/PATH]]...", nargs=-1)
 @click.option(
     "--output",
     required=True,
     type=click.Path(file_okay=False, path_type=Path),
     help="OCI layout to write to; made when missing.",
 )
-@click.option("--base", metavar="LAYOUT@DIGEST", help="Image to build on.  [default: scratch]")
+@click.option(
+    "--base",
+    metavar="IMAGE@DIGEST",
+    help="Image to build on, in a layout, archive or registry.  [default: scratch]",
+)
 @click.option("--entrypoint", multiple=True, help="Program, then its arguments.  [repeatable]")
 @click.option("--cmd", multiple=True, help="Default arguments.  [repeatable]")
 @click.option("--env", multiple=True, metavar="NAME=VALUE", help="Environment.  [repeatable]")
@@ -60,7 +75,22 @@ for verb in (push, pull, copy, list_, delete, attach, verify):
     show_default=True,
     help="Of the layers.",
 )
+@click.option(
+    "--wheels",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="Wheel, or folder of wheels, for a virtual environment: a layer each.  [repeatable]",
+)
+@click.option("--venv", default="/app/venv", show_default=True, help="Where the environment is.")
+@click.option("--python", default="/usr/bin/python3.11", show_default=True, help="The image's interpreter.")
+@click.option(
+    "--lock",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Lock file that has to name the first --wheels by hash.",
+)
+@click.option("--attest", is_flag=True, help="Sign provenance and SBOM, journal and attach them.")
 @_platform_option
+@access_options
 @session_options
 def build(
     session: Session,
@@ -72,29 +102,51 @@ def build(
     label: tuple[str, ...],
     port: tuple[str, ...],
     platform: str | None,
+    wheels: tuple[Path, ...],
+    venv: str,
+    python: str,
+    lock: Path | None,
+    attest: bool,
+    auth_file: Path | None,
+    authorities: tuple[Path, ...],
     **plain: str,
 ) -> None:
     """Assemble an image from application archives, folders and files.
 
     The same sources and options give the same image on every machine. Each source is a layer: an application
-    archive (.tar) or a folder brings its content, to /app or to the path named.
+    archive (.tar) or a folder brings its content, to /app or to the path named. With --wheels, wheels become
+    a virtual environment, without anything being run: each is checked against its RECORD, and all that they
+    need has to be among them.
     """
-    from pratique.flow.image import build_image, find_base, parse_source  # noqa: PLC0415 - slow to import
+    from pratique.flow import image_build as flow  # noqa: PLC0415 - slow to import
+    from pratique.flow.image import parse_source  # noqa: PLC0415 - slow to import
     from pratique.image.assemble import Recipe  # noqa: PLC0415
 
     if not plain["user"] or (plain["workdir"] and not plain["workdir"].startswith("/")):
         raise UsageError("--user must not be empty, and --workdir must be absolute")
-    wanted = _platform(platform)
+    workspace = session.workspace() if attest else None  # first, so that nothing is built in vain
+    wanted, access = _platform(platform), access_of(auth_file, authorities)
+    fitting = wanted or flow.DEFAULT_PLATFORM
+    below = flow.wheel_layers(wheels, venv=venv, python=python, platform=fitting, lock=lock) if wheels else ()
+    if lock and not wheels:
+        raise UsageError("--lock goes with --wheels")
     recipe = Recipe(
-        sources=tuple(parse_source(source) for source in sources),
-        base=find_base(base, wanted) if base else None,
+        sources=(*below, *(parse_source(source) for source in sources)),
+        base=flow.bring_base(base, wanted, access, output, session.progress) if base else None,
         platform=wanted,
         env=_pairs("--env", env),
         labels=_pairs("--label", label),
         ports=tuple(_port(one) for one in port),
         **plain,  # type: ignore[arg-type] # click has given each option its type
     )
-    made = build_image(recipe, output, session.progress)
+    started, digests = system_clock(), flow.source_digests(recipe) if workspace else {}
+    made = flow.build_image(recipe, output, session.progress)
+    attested = (
+        flow.attest_build(workspace, recipe, made, output, digests=digests, started=started)
+        if workspace
+        else None
+    )
+    evidence = attested.attached if attested else ()
     body = {
         "digest": str(made.descriptor.digest),
         "config": str(made.manifest.config.digest),
@@ -104,8 +156,20 @@ def build(
             for layer, diff_id in zip(made.manifest.layers, made.config.diff_ids, strict=True)
         ],
         "layout": str(output),
+        "attached": [
+            {"predicateType": one.predicate_type, "manifest": str(one.manifest.digest)} for one in evidence
+        ],
+        **({"noSbom": attested.no_sbom} if attested and attested.no_sbom else {}),
     }
-    session.emit(body, lambda: click.echo(f"{output}@{made.descriptor.digest}"))
+
+    def human() -> None:
+        for one in evidence:
+            click.echo(f"attached {short_name(one.predicate_type)} as {one.manifest.digest}")
+        if attested and attested.no_sbom:
+            click.echo(f"no SBOM: {attested.no_sbom}")
+        click.echo(f"{output}@{made.descriptor.digest}")
+
+    session.emit(body, human)
 
 
 @command.command("check")
@@ -124,7 +188,6 @@ def check(session: Session, *, image: str, platform: str | None, verbose: bool, 
 
     from pratique.flow import image as images  # noqa: PLC0415
     from pratique.image.check.run import is_refused, is_unknown  # noqa: PLC0415
-    from pratique.model.clock import system_clock  # noqa: PLC0415
 
     workspace = session.workspace() if attest else None  # first, so that nothing is checked in vain
     descriptor, findings = images.check(image, _platform(platform), system_clock, session.progress)

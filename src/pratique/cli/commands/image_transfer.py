@@ -200,6 +200,31 @@ def delete(
     session.emit(_deleted_json(deleted), lambda: click.echo(_deleted_line(deleted)))
 
 
+@click.command("index")
+@click.argument("images", metavar="LAYOUT[:NAME]...", nargs=-1, required=True)
+@click.option(
+    "--output", required=True, metavar="TARGET", help="Where it goes: HOST/NAME[:TAG], LAYOUT[:NAME]."
+)
+@access_options
+@session_options
+def index(
+    session: Session,
+    *,
+    images: tuple[str, ...],
+    output: str,
+    auth_file: Path | None,
+    authorities: tuple[Path, ...],
+) -> None:
+    """Put images for several platforms under one name, with what refers to each."""
+    from pratique.flow.image_index import make_index  # noqa: PLC0415 - slow to import
+
+    target, access = given_reference(output), access_of(auth_file, authorities)
+    made = make_index(images, target, access, session.progress)
+    session.emit(
+        {"digest": str(made.digest), "target": output}, lambda: click.echo(f"{target}@{made.digest}")
+    )
+
+
 def _deleted_json(deleted: Deleted) -> dict[str, Any]:
     return {
         "place": deleted.place,
