@@ -63,11 +63,11 @@ class OpaEngine:
             raise ConfigError(f"policy engine opa: {program} is not there", hint="install OPA, or say where")
         self._program = str(Path(found).resolve())
         self.limits = limits
+        self._starting = msgspec.structs.replace(DEFAULT_LIMITS, wall_seconds=limits.start_seconds)
         try:
-            starting = msgspec.structs.replace(DEFAULT_LIMITS, wall_seconds=limits.start_seconds)
-            said = self._run("version", limits=starting)
+            said = self._run("version", limits=self._starting)
             version = re.search(rb"^Version: (\S+)$", said, re.MULTILINE)
-            known = self._run("capabilities", "--current", limits=starting)
+            known = self._run("capabilities", "--current", limits=self._starting)
             self._known = parse_json_object(known, what="opa capabilities")
         except (EngineError, MalformedError) as error:
             raise ConfigError(f"policy engine opa: {found}: {error.message}") from error
@@ -140,15 +140,16 @@ class OpaEngine:
     def _trees(self, folder: Path, sources: Mapping[str, str]) -> Any:
         """Have all modules parsed in one go; the function knows Rego v1 alone."""
         (folder / "sources.json").write_bytes(canonical_json(dict(sources)))
-        command = ["eval", "--format", "json", "--strict-builtin-errors"]
-        return _value(self._run(*command, "--input", str(folder / "sources.json"), _TREES), {})
+        command = ["eval", "--format", "json", "--strict-builtin-errors", "--input"]
+        reply = self._run(*command, str(folder / "sources.json"), _TREES, limits=self._starting)
+        return _value(reply, {})
 
     def _old_trees(self, folder: Path, sources: Mapping[str, str]) -> Any:
         """Have each module parsed as Rego v0."""
         trees, file = {}, folder / "source.rego"
         for name, source in sources.items():
             file.write_text(source, "utf-8", newline="")
-            reply = self._run("parse", "--format", "json", *_OLD, str(file))
+            reply = self._run("parse", "--format", "json", *_OLD, str(file), limits=self._starting)
             trees[name] = _answer(reply, {str(file): name})
         return trees
 
@@ -164,7 +165,7 @@ class OpaEngine:
             {str(folder / file): name for file, name in files.items()},
         )
 
-    def _run(self, *arguments: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
+    def _run(self, *arguments: str, limits: Limits) -> bytes:
         memory = limits.memory_bytes * _ADDRESS_SPACE_FACTOR
         start = [sys.executable, "-I", "-S", str(_START), str(memory), str(int(limits.wall_seconds) + 1)]
         start += [str(Path(pratique.__file__).parent.parent), "--", self._program, *arguments]
