@@ -31,6 +31,7 @@ from pratique.image.layout import Layout  # noqa: TC001 - msgspec reads the anno
 from pratique.image.layoutwrite import open_writer
 from pratique.image.manifest import ImageConfig, Manifest, Step
 from pratique.image.member import Kind
+from pratique.image.slim import Dropped, Slimmer
 from pratique.image.source import Entry, Source, directory_entry, entries, sort_key
 from pratique.image.tarread import read_tar
 from pratique.image.tarwrite import TarWriter
@@ -78,6 +79,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
         ports: `8080/tcp`, beside the base's.
         compression: of the layers; with `none` the image's digest does not depend on a library underneath.
         name: reference name in the layout, may be empty.
+        slim: keep out what is not needed at run time; see `slim`.
     """
 
     sources: tuple[Source | Environment, ...]
@@ -93,14 +95,16 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     ports: tuple[str, ...] = ()
     compression: Compression = "gzip"
     name: str = ""
+    slim: bool = False
 
 
 class Assembled(msgspec.Struct, frozen=True):
-    """An image that was written: its manifest's descriptor, and the two documents it consists of."""
+    """An image that was written: its manifest's descriptor, its two documents, and what was kept out."""
 
     descriptor: Descriptor
     manifest: Manifest
     config: ImageConfig
+    dropped: tuple[Dropped, ...] = ()
 
 
 def assemble(recipe: Recipe, output: Path) -> Assembled:
@@ -114,14 +118,14 @@ def assemble(recipe: Recipe, output: Path) -> Assembled:
     """
     if not recipe.sources:
         raise UsageError("an image needs at least one source", hint="name an archive, a directory or a file")
-    tree = Tree()
+    tree, slimmer = Tree(), Slimmer()
     with open_writer(output) as writer:
         below = _copy_base(recipe.base, writer, tree) if recipe.base else None
         layers, diff_ids = [], []
         for source in recipe.sources:
             tree.begin_layer()
             layer, diff_id = _write_layer(
-                _placed(_entries(source, recipe.created), tree, recipe), writer, recipe
+                _placed(_entries(source, recipe, slimmer), tree, recipe), writer, recipe
             )
             layers.append(layer)
             diff_ids.append(diff_id)
@@ -136,7 +140,7 @@ def assemble(recipe: Recipe, output: Path) -> Assembled:
             written, platform=config.platform, annotations={REF_NAME: recipe.name} if recipe.name else {}
         )
         writer.publish(descriptor)
-    return Assembled(descriptor, manifest, config)
+    return Assembled(descriptor, manifest, config, slimmer.dropped())
 
 
 def _copy_base(base: Base, writer: LayoutWriter, tree: Tree) -> tuple[Manifest, ImageConfig]:
@@ -168,8 +172,12 @@ def _copy_base(base: Base, writer: LayoutWriter, tree: Tree) -> tuple[Manifest, 
     return msgspec.structs.replace(manifest, layers=tuple(layers)), config
 
 
-def _entries(source: Source | Environment, mtime: int) -> list[Entry]:
-    return environment_entries(source, mtime) if isinstance(source, Environment) else entries(source, mtime)
+def _entries(source: Source | Environment, recipe: Recipe, slimmer: Slimmer) -> list[Entry]:
+    drops = slimmer.drops if recipe.slim else lambda _path, _size: False
+    if isinstance(source, Environment):
+        return environment_entries(source, recipe.created, drops)
+    found = entries(source, recipe.created)
+    return [one for one in found if not drops(one.member.path, one.member.size)] if recipe.slim else found
 
 
 def _placed(found: list[Entry], tree: Tree, recipe: Recipe) -> list[Entry]:

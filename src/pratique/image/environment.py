@@ -67,8 +67,15 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
         return self.wheels
 
 
-def environment_entries(environment: Environment, mtime: int) -> list[Entry]:
+def environment_entries(
+    environment: Environment, mtime: int, drops: Callable[[str, int], bool] = lambda _path, _size: False
+) -> list[Entry]:
     """List what an environment's layer brings, in no order; content is read, and checked, later.
+
+    Args:
+        environment: which.
+        mtime: of every file.
+        drops: says which files stay out, and out of RECORD; see `slim`.
 
     Raises:
         UsageError: not an interpreter's path, or two wheels bring the same file.
@@ -80,7 +87,7 @@ def environment_entries(environment: Environment, mtime: int) -> list[Entry]:
             f"not an interpreter of an image: {environment.python!r}", hint="write it as /usr/bin/python3.11"
         )
     base = environment.target.strip("/")
-    layer = _Layer(base, f"python3.{found['minor']}", mtime)
+    layer = _Layer(base, f"python3.{found['minor']}", mtime, drops)
     if environment.first:
         config = (
             f"home = {found['folder'].rstrip('/') or '/'}",
@@ -159,7 +166,8 @@ def _fits(interpreter: str, abi: str, platform: str, minor: int, machine: str) -
 class _Layer:
     """An environment's files being put together."""
 
-    def __init__(self, base: str, python: str, mtime: int) -> None:
+    def __init__(self, base: str, python: str, mtime: int, drops: Callable[[str, int], bool]) -> None:
+        self._drops = drops
         self._base = base
         self._packages = f"lib/{python}/site-packages"
         self._python = f"/{base}/bin/python" if base else "/bin/python"
@@ -172,6 +180,8 @@ class _Layer:
         record: list[str] = []
         for part in wheel.members:
             place = self._place(wheel, part)
+            if self._drops(f"{self._base}/{place}", part.size):
+                continue
             if place.startswith("bin/") and part.size <= _MAX_SCRIPT:
                 data = self._script(b"".join(wheel.read(part)))
                 self._listed(record, place, data, executable=True)

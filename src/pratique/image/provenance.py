@@ -44,6 +44,7 @@ def image_provenance(
         "workdir": recipe.workdir,
         "labels": recipe.labels,
         "ports": list(recipe.ports),
+        "slim": recipe.slim,
         "targets": [source.target for source in recipe.sources],
     }
     dependencies = [

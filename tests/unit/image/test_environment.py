@@ -245,3 +245,19 @@ def test_all_that_is_needed_has_to_be_there(tmp_path: Path) -> None:
         check_wheels([newer, dependency], PYTHON, AMD64)
     with pytest.raises(UsageError, match="there twice"):
         check_wheels([dependency, wheel(tmp_path / "more", "dep", {})], PYTHON, AMD64)
+
+
+def test_a_slim_environments_record_is_true(tmp_path: Path) -> None:
+    file = wheel(
+        tmp_path / "w", "demo", {"demo/__init__.py": b"", "demo/x.pyi": b"x", "demo/tests/t.py": b"x"}
+    )
+    environment = Environment(wheels=(file,), target="/venv", python=PYTHON)
+    made = assemble(Recipe(sources=(environment,), compression="none", slim=True), tmp_path / "layout")
+    assert [one.rule for one in made.dropped] == ["tests of packages", "type declarations"]
+    blob = tmp_path / "layout" / "blobs" / "sha256" / made.manifest.layers[0].digest.hex
+    site = f"venv/lib/python3.{MINOR}/site-packages"
+    with tarfile.open(blob) as archive:
+        stream = archive.extractfile(f"{site}/demo-1.0.dist-info/RECORD")
+        assert stream
+        listed = {f"{site}/{line.partition(b',')[0].decode()}" for line in stream.read().splitlines()}
+        assert listed <= set(archive.getnames())

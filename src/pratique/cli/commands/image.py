@@ -88,6 +88,7 @@ for verb in (index, push, pull, copy, list_, delete, attach, verify):
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Lock file that has to name the first --wheels by hash.",
 )
+@click.option("--slim", is_flag=True, help="Keep out what is not needed at run time, and say what.")
 @click.option("--attest", is_flag=True, help="Sign provenance and SBOM, journal and attach them.")
 @_platform_option
 @access_options
@@ -156,6 +157,7 @@ def build(
             for layer, diff_id in zip(made.manifest.layers, made.config.diff_ids, strict=True)
         ],
         "layout": str(output),
+        "dropped": [{"rule": one.rule, "files": one.files, "bytes": one.size} for one in made.dropped],
         "attached": [
             {"predicateType": one.predicate_type, "manifest": str(one.manifest.digest)} for one in evidence
         ],
@@ -163,6 +165,8 @@ def build(
     }
 
     def human() -> None:
+        for left in made.dropped:
+            click.echo(f"kept out {left.rule}: {left.files} files, {left.size / 1e6:.1f} MB")
         for one in evidence:
             click.echo(f"attached {short_name(one.predicate_type)} as {one.manifest.digest}")
         if attested and attested.no_sbom:
