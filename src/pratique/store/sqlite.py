@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _BUSY_SECONDS = 30.0
 _PAGE_BYTES = 16384
 """Of a new file: evidence is of some kilobytes a piece, and would take several of SQLite's usual pages."""
+_WAL_PAGES = 4096
+"""After which a write-ahead log is copied into its file: what is soon deleted is copied less."""
 _CACHE_KIBIBYTES = 64 * 1024
 """At most. What does not fit is written before it is committed, each part of it synced."""
 
@@ -46,6 +48,7 @@ def connect(path: Path, *, synchronous: str, journal_mode: str = "WAL") -> sqlit
             connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
             connection.execute(f"PRAGMA journal_mode = {journal_mode}")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
             connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
             # Some builds overwrite what is deleted; nothing here is secret, and what goes is kept elsewhere.
             connection.execute("PRAGMA secure_delete = OFF")
