@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime  # noqa: TC003 - `trust.batch` reads the annotations at run time
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-if TYPE_CHECKING:
-    from datetime import datetime
+from pratique.model.digest import Digest  # noqa: TC001 - likewise
+from pratique.trust.bundle import Bundle  # noqa: TC001 - likewise
+from pratique.trust.identity import Identity  # noqa: TC001 - likewise
+from pratique.trust.statement import Statement  # noqa: TC001 - likewise
 
-    from pratique.model.digest import Digest
-    from pratique.trust.bundle import Bundle
+if TYPE_CHECKING:
     from pratique.trust.entity import Entity
-    from pratique.trust.identity import Identity
     from pratique.trust.publickey import PublicKey
-    from pratique.trust.statement import Statement
 
 
 class Moment(msgspec.Struct, frozen=True, order=True):

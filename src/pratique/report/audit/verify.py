@@ -45,6 +45,7 @@ from pratique.report.audit.signers import subject_digests, verify_signer
 from pratique.report.audit.step import step
 from pratique.report.chain import Chain  # noqa: TC001 - msgspec reads the annotations at run time
 from pratique.report.evidence_fact import EvidenceFact  # noqa: TC001 - likewise
+from pratique.trust.batch import verify_bundles
 from pratique.trust.bundle import parse_bundle
 from pratique.trust.enrolment import enrolled_keys
 from pratique.trust.imported import Imported  # noqa: TC001 - likewise
@@ -223,17 +224,19 @@ def _verify_evidence(
     roots = prefix_roots(log.leaves, {bundle.log.tree_size for bundle in parsed.values()})
     verified: dict[Digest, Verified] = {}
 
-    def verify(digest: Digest, keys: Mapping[str, EnrolledKey]) -> None:
-        with step(8, evidence_name(digest)):
-            if digest in revoking:
-                verified[digest] = verify_under_any(bundles[digest], [root, *former])
-            else:
-                refuse_revoked(bundles[digest], root, revocations)
-                verified[digest] = verify_bundle(bundles[digest], root, keys=keys)
-            verify_entry(verified[digest].bundle, log, roots)
+    def verify(digests: Sequence[Digest], keys: Mapping[str, EnrolledKey]) -> None:
+        others = [bundles[digest] for digest in digests if digest not in revoking]
+        held = verify_bundles(others, root, keys=keys)
+        for digest in digests:
+            with step(8, evidence_name(digest)):
+                if digest in revoking:
+                    verified[digest] = verify_under_any(bundles[digest], [root, *former])
+                else:
+                    refuse_revoked(bundles[digest], root, revocations)
+                    verified[digest] = next(held)
+                verify_entry(verified[digest].bundle, log, roots)
 
-    for digest in (digest for digest, bundle in parsed.items() if bundle.certificate is not None):
-        verify(digest, {})
+    verify([digest for digest, bundle in parsed.items() if bundle.certificate is not None], {})
     with step(8):
         keys = enrolled_keys(
             (
@@ -243,8 +246,7 @@ def _verify_evidence(
             ),
             administrator=administrator,
         )
-    for digest in (digest for digest, bundle in parsed.items() if bundle.certificate is None):
-        verify(digest, keys)
+    verify([digest for digest, bundle in parsed.items() if bundle.certificate is None], keys)
     return verified, keys, revocations
 
 
