@@ -37,6 +37,7 @@ VERBS = {
     "rebuild": Verb("rebuild", "Evidence", "Build again in a different environment, and compare."),
     "image": Verb("image", "Evidence", "Assemble container images without a daemon; check, copy them."),
     "scan": Verb("scan", "Evidence", "List what is in the artifact, and what is known about it."),
+    "sbom": Verb("sbom", "Evidence", "Make, merge, compare, judge and convert bills of materials."),
     "vex": Verb("vex", "Evidence", "Read statements about vulnerabilities that do no harm here."),
     "sign": Verb("sign", "Evidence", "Sign a file, a directory or a digest with a key of your own."),
     "attest": Verb("attest", "Evidence", "Sign a claim about an artifact with a key of your own."),

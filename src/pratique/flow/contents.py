@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pratique.flow.progress import Progress
 
-Format = Literal["cyclonedx", "spdx"]
+Format = Literal["cyclonedx", "cyclonedx-1.7", "spdx"]
 _IMAGE_PREFIXES = ("oci:", "oci-archive:", "docker:")
 
 
@@ -86,6 +86,7 @@ def document_of(contents: Contents, written: Format, created: datetime, author: 
         created=created,
         kind=contents.kind,
         author=author,
+        version="1.7" if written == "cyclonedx-1.7" else "1.6",
     )
 
 

@@ -15,6 +15,30 @@ if TYPE_CHECKING:
     from pratique.scan.component import Component
 
 
+class About(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bill says of itself; empty where it does not.
+
+    Attributes:
+        name: of what it is the bill of.
+        digest: that one's SHA-256 in hex.
+        author: who wrote it.
+        tool: what wrote it.
+        created: when, as it is written there.
+        context: at which stage of a product's life.
+        produced: purls of the components that say who made them.
+        related: purls of the components whose dependencies are stated, be it that there are none.
+    """
+
+    name: str = ""
+    digest: str = ""
+    author: str = ""
+    tool: str = ""
+    created: str = ""
+    context: str = ""
+    produced: frozenset[str] = frozenset()
+    related: frozenset[str] = frozenset()
+
+
 class Bill(msgspec.Struct, frozen=True, kw_only=True):
     """A bill of materials as it was read.
 
@@ -23,12 +47,14 @@ class Bill(msgspec.Struct, frozen=True, kw_only=True):
         components: sorted by canonical purl, which is their identity; copies are merged.
         unnamed: what it lists without a usable package URL, so that nothing can be known of it, sorted.
         statements: how many vulnerabilities or VEX statements it holds; they are counted, not believed.
+        about: what it says of itself.
     """
 
     format: str
     components: tuple[Component, ...]
     unnamed: tuple[str, ...] = ()
     statements: int = 0
+    about: About = About()
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,9 +1,9 @@
-"""Write CycloneDX 1.6 SBOMs (ECMA-424): one catalogue of one artifact gives one document, byte for byte."""
+"""Write CycloneDX 1.6 and 1.7 (ECMA-424): one catalogue of one artifact gives one document, byte for byte."""
 
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
@@ -37,6 +37,8 @@ def sbom(
     created: datetime,
     kind: str = "application",
     author: str = "",
+    phase: str = "post-build",
+    version: Literal["1.6", "1.7"] = "1.6",
 ) -> dict[str, Any]:
     """Write the SBOM of an artifact.
 
@@ -49,6 +51,8 @@ def sbom(
         created: time to state; the same time every run for a reproducible document.
         kind: CycloneDX component type of the artifact: `application`, `library`, `container`, …
         author: organisation on whose behalf the document is written.
+        phase: stage of the product's life at which its parts were listed.
+        version: of the specification.
     """
     root: dict[str, Any] = {
         "type": kind,
@@ -61,14 +65,14 @@ def sbom(
         root |= {"version": own.version, "purl": own.purl}
     complete = not catalog.uninspected and not any(item.missing for item in catalog.components)
     return {
-        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "$schema": f"http://cyclonedx.org/schema/bom-{version}.schema.json",
         "bomFormat": "CycloneDX",
-        "specVersion": "1.6",
+        "specVersion": version,
         "serialNumber": f"urn:uuid:{uuid.uuid5(_NAMESPACE, str(digest or catalog_digest(catalog)))}",
         "version": 1,
         "metadata": {
             "timestamp": format_time(created),
-            "lifecycles": [{"phase": "post-build"}],
+            "lifecycles": [{"phase": phase}],
             "tools": {
                 "components": [
                     {"type": "application", "name": "pratique", "version": pratique.__version__},

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pratique.errors import MalformedError
 from pratique.model.strict_json import parse_json_object
-from pratique.scan.bill import Bill, merged, named
+from pratique.scan.bill import About, Bill, merged, named
 from pratique.scan.component import Component
 from pratique.scan.cyclonedx import (
     HASH_OF_LENGTH,
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 VERSIONS: Final = ("1.2", "1.3", "1.4", "1.5", "1.6", "1.7")
 _LENGTH_OF_HASH: Final = {name: length for length, name in HASH_OF_LENGTH.items()}
+_AUTHORS: Final = ("authors", "manufacturer", "manufacture", "supplier")
+_SHA256: Final = 64
 _MAX_COMPONENTS: Final = 500_000
 _HEX: Final = frozenset("0123456789abcdef")
 
@@ -56,7 +58,39 @@ def read_cyclonedx(data: bytes, *, what: str) -> Bill:
         ),
         unnamed=tuple(sorted(_label(item) for item in listed if not purls[id(item)])),
         statements=len(_objects(document, "vulnerabilities", what)),
+        about=_about(document, listed, purls, references, what),
     )
+
+
+def _about(
+    document: Json, listed: list[Json], purls: Mapping[int, str], references: Mapping[str, str], what: str
+) -> About:
+    found = document.get("metadata")
+    metadata: Json = found if isinstance(found, dict) else {}
+    held = metadata.get("component")
+    root: Json = held if isinstance(held, dict) else {}
+    listed_tools = metadata.get("tools")  # before 1.5 a list
+    holder = listed_tools if isinstance(listed_tools, dict) else {"components": listed_tools}
+    phases = [item.get("phase") or item.get("name") for item in _objects(metadata, "lifecycles", what)]
+    related = {references.get(str(item.get("ref")), "") for item in _objects(document, "dependencies", what)}
+    digests = map(_digest, _objects(root, "hashes", what))
+    made = (*_AUTHORS, "publisher", "author")
+    return About(
+        name=str(root.get("name") or ""),
+        digest=next((text for text in digests if len(text) == _SHA256), ""),
+        author=next(filter(None, (_author(metadata, key, what) for key in _AUTHORS)), ""),
+        tool=", ".join(str(item.get("name") or "") for item in _objects(holder, "components", what)),
+        created=str(metadata.get("timestamp") or ""),
+        context=", ".join(map(str, phases)),
+        produced=frozenset(purls[id(item)] for item in listed if any(item.get(key) for key in made)),
+        related=frozenset(related - {""}),
+    )
+
+
+def _author(metadata: Json, key: str, what: str) -> str:
+    held = metadata.get(key)
+    named = [held] if isinstance(held, dict) else _objects(metadata, key, what)
+    return ", ".join(str(item.get("name") or item.get("email") or "") for item in named)
 
 
 def _flat(document: Json, what: str) -> Iterator[Json]:

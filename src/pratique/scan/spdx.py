@@ -10,7 +10,7 @@ import pratique
 from pratique.errors import MalformedError
 from pratique.model.clock import format_time
 from pratique.model.strict_json import canonical_json, parse_json_object
-from pratique.scan.bill import Bill, merged, named
+from pratique.scan.bill import About, Bill, merged, named
 from pratique.scan.component import Component
 from pratique.scan.cyclonedx import catalog_digest
 
@@ -107,6 +107,40 @@ def read_spdx(data: bytes, *, what: str) -> Bill:
                 if not purls[str(item.get("SPDXID"))]
             )
         ),
+        about=_about(document, described, purls, relations, what),
+    )
+
+
+def _about(
+    document: Json,
+    described: set[Any],
+    purls: Mapping[str, str],
+    relations: list[tuple[Any, Any, Any]],
+    what: str,
+) -> About:
+    held = document.get("creationInfo")
+    info: Json = held if isinstance(held, dict) else {}
+    creators = _texts(info.get("creators"))
+    packages = _objects(document, "packages", what)
+    roots = [item for item in packages if item.get("SPDXID") in described]
+    checksums = [entry for item in roots for entry in _objects(item, "checksums", what)]
+    edges = [relation for relation in relations if "DEPEND" in str(relation[1])]
+    ends = {str(end) for source, _, target in edges for end in (source, target)}
+    return About(
+        name=str(roots[0].get("name") or "") if roots else str(document.get("name") or ""),
+        digest=next(
+            (str(entry.get("checksumValue")) for entry in checksums if entry.get("algorithm") == "SHA256"), ""
+        ),
+        author=", ".join(text for text in creators if not text.startswith("Tool:")),
+        tool=", ".join(text.removeprefix("Tool:").strip() for text in creators if text.startswith("Tool:")),
+        created=str(info.get("created") or ""),
+        context=str(info.get("comment") or ""),
+        produced=frozenset(
+            purls.get(str(item.get("SPDXID")), "")
+            for item in packages
+            if any(str(item.get(key) or "") not in _NOTHING for key in ("supplier", "originator"))
+        ),
+        related=frozenset(purls[end] for end in ends if purls.get(end)),
     )
 
 

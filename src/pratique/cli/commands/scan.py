@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,6 +11,7 @@ from pratique.cli.session import Session, session_options
 from pratique.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from pratique.flow.contents import Format
     from pratique.flow.scan import Scanned
 
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--format",
     "written",
-    type=click.Choice(["cyclonedx", "spdx"]),
+    type=click.Choice(["cyclonedx", "cyclonedx-1.7", "spdx"]),
     default="cyclonedx",
     show_default=True,
     help="Format of the file.",
@@ -35,7 +36,7 @@ def command(
     *,
     artifact: str | None,
     output: Path | None,
-    written: Literal["cyclonedx", "spdx"],
+    written: Format,
     platform: str | None,
     attest: bool,
 ) -> int:
@@ -74,7 +75,7 @@ def _foreign(
     session: Session,
     artifact: str,
     output: Path | None,
-    written: Literal["cyclonedx", "spdx"],
+    written: Format,
     platform: str | None,
     *,
     attest: bool,
