@@ -40,6 +40,7 @@ def open_advisories(workspace: Workspace, project: Project) -> Database:
             date=dt.datetime.combine(entry.date, dt.time(), tzinfo=dt.UTC),
             licence=entry.licence,
             attribution=entry.attribution,
+            kind=entry.format,
         )
         for entry in project.config.scan.advisories
     ]
@@ -72,7 +73,14 @@ def _signal(project: Project, text: str | None, read: Callable[..., Signal[Value
 def _state_of(sources: Sequence[Source], more: Sequence[Path]) -> str:
     """Tell whether sources (name, date, each file's path, size and time) or our format have changed."""
     listed = [
-        [source.name, str(source.date), source.licence, source.attribution, _files(source.path)]
+        [
+            source.name,
+            str(source.date),
+            source.licence,
+            source.attribution,
+            source.kind,
+            _files(source.path),
+        ]
         for source in sources
     ]
     return sha256_bytes(canonical_json([FORMAT, listed, [_files(path) for path in more]])).hex[:32]

@@ -64,6 +64,7 @@ class AdvisoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         date: day on which it was taken from its publisher; its age is judged by this.
         licence: SPDX id of the data's licence.
         attribution: what that licence asks to be said.
+        format: what form its records have.
     """
 
     name: str
@@ -71,6 +72,7 @@ class AdvisoryConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     date: dt.date
     licence: str
     attribution: str = ""
+    format: Literal["osv", "osv-yaml", "rustsec", "alpine-secdb", "debian-tracker", "debian-list"] = "osv"
 
 
 class ScanConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

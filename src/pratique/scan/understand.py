@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from pratique.errors import InfrastructureError
-from pratique.model.strict_json import parse_json_object
+from pratique.scan.feeds.table import FEEDS
 from pratique.scan.osv import Advisory, parse_advisory
-from pratique.scan.sources import MAX_RECORD_BYTES, Packed, read_packed
+from pratique.scan.sources import Packed, read_packed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,22 +50,23 @@ def understood(source: Source, processes: int | None = None) -> Iterator[Advisor
     count = processes if processes is not None else len(os.sched_getaffinity(0))
     # Most sources are small, and starting processes takes a third of a second.
     here = None if count <= 1 else _WORTH_IT if processes is None else 0
-    yield from (_advisory(packed, what) for packed in islice(records, here))
+    for packed in islice(records, here):
+        yield from _advisories(packed, source.kind, what)
     if here is None:
         return
     try:
-        yield from _elsewhere(records, what, count)
+        yield from _elsewhere(records, source.kind, what, count)
     except BrokenProcessPool as error:
         raise InfrastructureError(f"{what}: a process that parsed it was killed: is there memory?") from error
 
 
-def _elsewhere(records: Iterator[Packed], what: str, count: int) -> Iterator[Advisory]:
+def _elsewhere(records: Iterator[Packed], kind: str, what: str, count: int) -> Iterator[Advisory]:
     waiting: deque[Future[bytes]] = deque()
     # A fork of a program with threads may stand still for ever, so each starts anew.
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
         try:
             while batch := list(islice(records, _BATCH)):
-                waiting.append(pool.submit(_parse, batch, what))
+                waiting.append(pool.submit(_parse, batch, kind, what))
                 if len(waiting) > _AHEAD * count:
                     yield from _ADVISORIES.decode(waiting.popleft().result())
             while waiting:
@@ -74,12 +75,11 @@ def _elsewhere(records: Iterator[Packed], what: str, count: int) -> Iterator[Adv
             pool.shutdown(cancel_futures=True)
 
 
-def _parse(batch: list[Packed], what: str) -> bytes:
-    return _ENCODE([_advisory(packed, what) for packed in batch])
+def _parse(batch: list[Packed], kind: str, what: str) -> bytes:
+    return _ENCODE([advisory for packed in batch for advisory in _advisories(packed, kind, what)])
 
 
-def _advisory(packed: Packed, what: str) -> Advisory:
-    member = f"{what}: {packed.name}"
-    return parse_advisory(
-        parse_json_object(packed.bytes(), what=member, max_bytes=MAX_RECORD_BYTES), what=member
-    )
+def _advisories(packed: Packed, kind: str, what: str) -> Iterator[Advisory]:
+    member, feed = f"{what}: {packed.name}", FEEDS[kind]
+    for record in feed.read(packed.bytes(feed.max_bytes), what=member):
+        yield parse_advisory(record, what=member)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-import tomllib
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -16,16 +15,15 @@ from pratique.model.strict_json import parse_json_object
 from pratique.model.strict_yaml import parse_yaml
 from pratique.scan.component import Component
 from pratique.scan.purl import build_purl
+from pratique.scan.toml import parse_toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _MAX_LICENCE = 80
-_MAX_KEY_PARTS = 200
 _LINE = re.compile(r"([A-Z_]+)=(.*)\Z")
 _OS_RELEASE = ("etc/os-release", "usr/lib/os-release")
 _MAX_YAML = 16 * 1024 * 1024
-_NO_KEY = re.compile(r"[^A-Za-z0-9_.\"'-]")
 
 
 class UnreadableError(Exception):
@@ -87,15 +85,10 @@ class File(msgspec.Struct, frozen=True):
         Raises:
             UnreadableError: it is not.
         """
-        text = self.text()
-        # The library's time grows with the square of a dotted key's parts.
-        runs = _NO_KEY.split(text.replace(" ", "").replace("\t", ""))
-        if max(run.count(".") for run in runs) > _MAX_KEY_PARTS:
-            raise UnreadableError(f"a key of more than {_MAX_KEY_PARTS} parts")
         try:
-            return tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:
-            raise UnreadableError(f"not TOML: {str(error)[:200]}") from error
+            return parse_toml(self.text())
+        except ValueError as error:
+            raise UnreadableError(str(error)) from error
 
     def yaml(self) -> dict[str, Any]:
         """Give it as a YAML mapping without anchors and tags.

@@ -1,0 +1,1 @@
+"""Collections of advisories in forms of their own, each turned into OSV records."""
