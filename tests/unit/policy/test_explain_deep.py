@@ -71,7 +71,7 @@ def test_a_rule_that_states_the_bad_case_shows_what_held() -> None:
     bad["scanner"]["result"] = [vulnerability("high")]
     (found,) = deep(complete(vulns=bad)).obstacles
     assert found.code == "vulns.threshold"
-    text = "fact.rank >= ranks[settings.threshold]"
+    text = "fact.rank >= threshold"
     assert found.because == (f"{line_of('vulns.rego', text)} (held)",)
 
 
