@@ -99,8 +99,11 @@ class Places:
         return limited(place for one in named for place in self._seen_in(one))
 
     def _seen_in(self, place: Place) -> list[Place]:
-        only_named = place == Place(component=place.component)
-        return self._seen.get(place.component, [place]) if only_named else [place]
+        if place != Place(component=place.component):
+            return [place]
+        bare = place.component.partition("?")[0]  # an input's qualifiers are not those of a bill of materials
+        found = self._seen.get(place.component) or self._seen.get(bare) or [place]
+        return [msgspec.structs.replace(one, component=place.component) for one in found]
 
     @cached_property
     def _seen(self) -> dict[str, list[Place]]:

@@ -51,6 +51,12 @@ def test_a_component_is_found_again_where_the_bill_of_materials_saw_it() -> None
         Place(component=s.LOCKED, member=METADATA),
         Place(component=s.LOCKED, member="uv.lock", line=7),
     )
+    # Also under qualifiers that only the build's input has.
+    locked = f"{s.LOCKED}?file_name=a.whl"
+    assert [(place.component, place.member) for place in found(sbom, term=[locked]).locations] == [
+        (locked, METADATA),
+        (locked, "uv.lock"),
+    ]
     # Also where the rule says the component itself, and not where it says a file.
     assert len(found(sbom, locations=[{"component": s.LOCKED}]).locations) == 2
     said = [{"component": s.LOCKED, "file": "setup.py", "line": 3}]
