@@ -16,9 +16,11 @@ from pratique.errors import (
 )
 from pratique.flow.verify import named_root
 from pratique.model.digest import Digest, sha256_bytes
-from pratique.model.strict_json import parse_json_object
+from pratique.store.atomic import make_folder, write_atomic
 from pratique.trust.bundle import MAX_BUNDLE_BYTES
 from pratique.trust.encoding import b64decode
+from pratique.trust.identity import role_identity
+from pratique.trust.imported import OF_ONES_OWN, read_source
 from pratique.trust.root import TrustedRoot  # noqa: TC001 - msgspec reads the annotations
 from pratique.trust.rootfile import load_root
 from pratique.trust.signers.service import RefusedError, Service
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pratique.flow.config import Project
+    from pratique.flow.workspace import Workspace
+    from pratique.trust.established import Verified
 
 ENDPOINT: Final = "/pratique/v1/evidence"
 MAX_ANSWER_BYTES: Final = 2 * MAX_BUNDLE_BYTES
@@ -74,13 +78,22 @@ def team_of(project: Project, home: Path) -> Team | None:
     return Team(trust.server, load_root(file), None if trust.ca is None else str(project.path(trust.ca)))
 
 
-def send(team: Team, bundle: bytes, *, what: str, sleep: Callable[[float], None] = time.sleep) -> Sent:
+def send(
+    team: Team,
+    bundle: bytes,
+    *,
+    what: str,
+    own: TrustedRoot | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Sent:
     """Hand a bundle over, and verify what comes back (I/O: the network).
 
     Args:
         team: whom.
-        bundle: a statement's, signed by a token's identity under the server's own root, minutes ago.
+        bundle: a statement's: signed by a token's identity under the server's root, minutes ago; or by a role
+            under one's own.
         what: names it in messages.
+        own: one's own root, if it is the latter; what comes back is the server's record of it then.
         sleep: waits between attempts.
 
     Raises:
@@ -90,29 +103,70 @@ def send(team: Team, bundle: bytes, *, what: str, sleep: Callable[[float], None]
             again does no harm.
     """
     try:
-        mine = verify_bundle(bundle, team.root)
+        mine = verify_bundle(bundle, own or team.root)
     except EvidenceInvalidError as error:
-        raise type(error)(
-            f"{what}: {error.message}", hint="is it signed under that server's root?"
-        ) from error
+        hint = error.hint if own else "is it signed under that server's root?"
+        raise type(error)(f"{what}: {error.message}", hint=hint) from error
+    found = _call(team, bundle, what, sleep)
+    theirs = verify_bundle(found.bundle, team.root)
+    there = (theirs.log_index, theirs.digest) == (found.index, found.digest)
+    if not there or not (_is_same(mine, theirs) if own is None else _is_record(mine, theirs, own, team)):
+        raise SignatureInvalidError(f"{what}: {team.url} answers with other evidence than was sent")
+    return found
+
+
+def send_own(workspace: Workspace, team: Team, artifact: Digest) -> list[tuple[Digest, Sent]]:
+    """Hand over what roles signed here about an artifact, as far as it is not there yet (I/O).
+
+    What came back is kept in `sent/<the team's root>/` of the state directory.
+
+    Raises:
+        PolicyRefusedError, InfrastructureError, EvidenceInvalidError: see `send`; what was sent before stays
+            sent, and doing it again goes on.
+    """
+    folder = workspace.home / "sent" / team.root.fingerprint.hex
+    done = []
+    for reference in reversed(workspace.journal.find(subject=artifact)):
+        if reference.key_id is not None or reference.predicate_type in OF_ONES_OWN:
+            continue
+        kept = folder / f"{reference.digest.hex}.sigstore.json"
+        if len(reference.subjects) != 1 or kept.exists():
+            continue
+        try:
+            workspace.verify(reference.digest)
+        except EvidenceInvalidError:
+            continue  # it counts for nothing here, and neither there
+        data = workspace.journal.get(reference.digest)
+        sent = send(team, data, what=f"evidence {reference.digest.short}", own=workspace.root)
+        make_folder(folder)
+        write_atomic(kept, sent.bundle)
+        done.append((reference.digest, sent))
+    return done
+
+
+def _is_same(mine: Verified, theirs: Verified) -> bool:
+    return (theirs.statement, theirs.signer, theirs.bundle.signature) == (
+        mine.statement, mine.signer, mine.bundle.signature,
+    )  # fmt: skip
+
+
+def _is_record(mine: Verified, theirs: Verified, own: TrustedRoot, team: Team) -> bool:
+    source = read_source(theirs.statement)
+    verifier = role_identity(team.root.tlogs[0].origin, "verifier")
+    return (theirs.signer, source.evidence, source.root) == (verifier, mine.digest, own.fingerprint)
+
+
+def _call(team: Team, bundle: bytes, what: str, sleep: Callable[[float], None]) -> Sent:
     service = Service(team.url, where=what, headers=dict, sleep=sleep, ca_file=team.ca_file)
     try:
-        answer = service.call(
-            "POST", ENDPOINT, parse_json_object(bundle, what=what), max_bytes=MAX_ANSWER_BYTES
-        )
+        answer = service.call("POST", ENDPOINT, bundle, max_bytes=MAX_ANSWER_BYTES)
     except RefusedError as error:
         raise PolicyRefusedError(
             f"{what}: {team.url} does not take it ({error.status}): {error.said}",
-            hint="it takes statements that a token's identity signed under its own root, minutes old at most",
+            hint="it takes statements that a token's identity signed under its own root, minutes old at most,"
+            " and what roles signed under roots that its serve.toml names",
         ) from error
-    found = _returned(answer, team.url)
-    theirs = verify_bundle(found.bundle, team.root)
-    same = (theirs.statement, theirs.signer, theirs.bundle.signature, theirs.log_index, theirs.digest) == (
-        mine.statement, mine.signer, mine.bundle.signature, found.index, found.digest,
-    )  # fmt: skip
-    if not same:
-        raise SignatureInvalidError(f"{what}: {team.url} answers with other evidence than was sent")
-    return found
+    return _returned(answer, team.url)
 
 
 def _returned(answer: dict[str, Any], url: str) -> Sent:

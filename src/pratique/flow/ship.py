@@ -12,8 +12,11 @@ from pratique.flow.build import Built, build, prepare
 from pratique.flow.consent import approve, consent_to, propose
 from pratique.flow.deploy import deploy
 from pratique.flow.gate import Decided, gate
+from pratique.flow.progress import Outcome
 from pratique.flow.rebuild import Rebuilt, rebuild
 from pratique.flow.scan import Scanned, scan
+from pratique.flow.send import send_own, team_of
+from pratique.model.digest import Digest  # noqa: TC001 - msgspec reads the annotations
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +42,7 @@ class Shipped(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         arrival: how far it came. `DECIDED` is the end of the path of a project without environments.
+        sent: evidence that went to the team's server by this run.
         waiting_for: while awaiting approval, whose is owed.
     """
 
@@ -48,6 +52,7 @@ class Shipped(msgspec.Struct, frozen=True, kw_only=True):
     rebuilt: Rebuilt
     scanned: Scanned
     decided: Decided
+    sent: tuple[Digest, ...] = ()
     deployed: Deployed | None = None
     waiting_for: str = ""
 
@@ -63,7 +68,8 @@ def ship(
     """Take a project along the whole path; what was done before on the same inputs is not done again.
 
     Runner check, build, rebuild, scan and decision always happen; approvals and deployment only if policy
-    lets the artifact pass. Run again after an interruption, or once people have approved.
+    lets the artifact pass. Run again after an interruption, or once people have approved. Where the project
+    names its team's server, nothing is deployed whose evidence did not get there.
 
     Args:
         workspace: the state directory.
@@ -82,6 +88,7 @@ def ship(
     rebuilt = rebuild(workspace, workbench, built)
     scanned = scan(workspace, project, built.artifact)
     decided = gate(workspace, project, built.artifact)
+    sent = _hand_over(workspace, project, built.artifact)
 
     def arrived(arrival: Arrival, deployed: Deployed | None = None, waiting_for: str = "") -> Shipped:
         return Shipped(
@@ -91,6 +98,7 @@ def ship(
             rebuilt=rebuilt,
             scanned=scanned,
             decided=decided,
+            sent=sent,
             deployed=deployed,
             waiting_for=waiting_for,
         )
@@ -108,3 +116,13 @@ def ship(
         return arrived(Arrival.LIVE, deploy(workspace, proposal))
     except AwaitingApprovalError as error:
         return arrived(Arrival.AWAITING, waiting_for=error.message)
+
+
+def _hand_over(workspace: Workspace, project: Project, artifact: Artifact) -> tuple[Digest, ...]:
+    team = team_of(project, workspace.home)
+    if team is None:
+        return ()
+    workspace.progress.begin("send", f"{artifact.name}: its evidence to {team.url}")
+    sent = tuple(digest for digest, _ in send_own(workspace, team, artifact.digest))
+    workspace.progress.end(Outcome.DONE if sent else Outcome.REUSED, f"{len(sent)} sent")
+    return sent

@@ -91,6 +91,16 @@ class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     accept: Literal["issued", "any"] = "issued"
 
 
+class EvidenceConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`[evidence]`: whose evidence is taken besides what tokens' identities signed under this root.
+
+    Attributes:
+        roots: names of others' trusted roots in use here; what holds under one is recorded as theirs.
+    """
+
+    roots: tuple[str, ...] = ()
+
+
 class ServeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole file.
 
@@ -101,6 +111,7 @@ class ServeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         keys: kinds of keys that are certified.
         issuers: whose tokens are believed.
         log: what may be logged.
+        evidence: whose evidence is taken.
         limits: how much is taken.
         audit_seconds: how long timestamps and refusals may wait for their audit record.
     """
@@ -111,6 +122,7 @@ class ServeConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     keys: tuple[Literal["p256", "p384"], ...] = ("p256", "p384")
     issuers: tuple[IssuerConfig, ...] = ()
     log: LogConfig = LogConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
     limits: LimitsConfig = LimitsConfig()
     audit_seconds: float = 10.0
 
@@ -213,5 +225,5 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-_TABLES = (ServeConfig, TlsConfig, LimitsConfig, IssuerConfig, LogConfig)
+_TABLES = (ServeConfig, TlsConfig, LimitsConfig, IssuerConfig, LogConfig, EvidenceConfig)
 _KNOWN = sorted({field for table in _TABLES for field in table.__struct_fields__})

@@ -5,16 +5,18 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from pratique.errors import UsageError
+from pratique.errors import ConfigError, UsageError
 from pratique.flow.signing import key_opener, nobody_to_ask
 from pratique.flow.storage import open_journal, storage_of
 from pratique.flow.trust_repository import SERVED
+from pratique.flow.verify import named_root
 from pratique.server.app import make_app
 from pratique.server.asgi import Tls, listening, run_application
 from pratique.server.service import Service
 from pratique.server.table import all_routes
 from pratique.store.atomic import LockBusyError, locked
 from pratique.trust.authority.init import Authority
+from pratique.trust.rootfile import load_root
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pratique.model.clock import Clock
     from pratique.server.config import Settings
     from pratique.server.http import CallRefusedError
+    from pratique.trust.root import TrustedRoot
     from pratique.trust.signers.port import AskSecret
 
 
@@ -51,7 +54,10 @@ def serving(
             authority = Authority.load(home / "trust", clock, key_opener(ask, clock))
             with open_journal(home, authority, storage_of(home)) as journal:
                 repository = home / "trust" / SERVED
-                service = Service(settings, authority, journal, repository=repository, clock=clock)
+                roots = {name: _root(home, name) for name in settings.config.evidence.roots}
+                service = Service(
+                    settings, authority, journal, repository=repository, roots=roots, clock=clock
+                )
                 try:
                     yield service
                 finally:
@@ -60,6 +66,15 @@ def serving(
         if str(lock) not in error.message:
             raise
         raise UsageError(f"another server runs on {home}: {error.message}", hint=error.hint) from error
+
+
+def _root(home: Path, name: str) -> TrustedRoot:
+    file = named_root(home, name)
+    if file is None:
+        raise ConfigError(
+            f"serve.toml: evidence.roots: no root {name!r} is in use here", hint="pratique trust use --help"
+        )
+    return load_root(file)
 
 
 def application(service: Service) -> Starlette:

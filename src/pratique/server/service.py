@@ -16,7 +16,7 @@ from pratique.server.oidc.authenticate import Authenticator
 from pratique.trust.authority.tsa import SERIAL_BITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pratique.journal.journal import Journal
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pratique.trust.authority.init import Authority
     from pratique.trust.authority.tsq import Query
     from pratique.trust.bundle import Signed
+    from pratique.trust.root import TrustedRoot
 
 
 class Service:
@@ -38,6 +39,7 @@ class Service:
         committer: appends.
         authenticator: knows the issuers of tokens.
         repository: folder of the TUF repository that is served.
+        roots: others' trusted roots whose evidence is taken, by name.
         clock: the time.
         per_address: limits requests of an address.
         per_identity: limits certificates and entries of an identity.
@@ -50,6 +52,7 @@ class Service:
         journal: Journal,
         *,
         repository: Path,
+        roots: Mapping[str, TrustedRoot],
         clock: Clock,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -57,6 +60,7 @@ class Service:
         self.authority = authority
         self.journal = journal
         self.repository = repository
+        self.roots = roots
         self.clock = clock
         limits = settings.config.limits
         self.per_address = RateLimit(limits.per_address, now)

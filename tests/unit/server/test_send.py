@@ -36,12 +36,12 @@ class Line:
         self.desk = desk
         self.change: dict[str, Any] = {}
 
-    def call(self, method: str, path: str, body: dict[str, Any], *, max_bytes: int) -> Any:
+    def call(self, method: str, path: str, body: bytes, *, max_bytes: int) -> Any:
         from pratique.server.http import CallRefusedError  # noqa: PLC0415 - as the server's own
 
         assert max_bytes
         try:
-            reply = self.desk.call(method, path, json.dumps(body).encode())
+            reply = self.desk.call(method, path, body)
         except CallRefusedError as error:
             raise RefusedError(error.status, error.message) from error
         return json.loads(reply.body) | self.change

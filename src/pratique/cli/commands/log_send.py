@@ -15,29 +15,41 @@ if TYPE_CHECKING:
 
 
 @click.command("send")
-@click.argument(
-    "bundles", nargs=-1, required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path)
-)
+@click.argument("bundles", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--about", metavar="ARTIFACT", help="What roles signed here about a file or a digest.")
 @session_options
-def send(session: Session, *, bundles: tuple[Path, ...]) -> None:
+def send(session: Session, *, bundles: tuple[Path, ...], about: str | None) -> None:
     """Hand BUNDLEs over to the server that pratique.toml names ([trust] server), for its journal.
 
     It takes statements that a token's identity signed under its own root at most 15 minutes ago. What it
-    gives back, with its journal's proof, replaces each file.
+    gives back, with its journal's proof, replaces each file. With --about, what this installation's roles
+    signed goes there, where the server knows its root; `ship` does that by itself.
     """
+    if bool(bundles) == bool(about):
+        raise UsageError("what is to be sent?", hint="bundles' files, or --about ARTIFACT")
     whom = team(session)
     if whom is None:
         raise UsageError("no server is named", hint='[trust] server = "https://…" and root in pratique.toml')
-    done = [(file, hand_over(whom, file)) for file in bundles]
-    body = [
-        {"bundle": str(file), "evidence": str(sent.digest), "logIndex": sent.index} for file, sent in done
-    ]
+    if about is None:
+        done = [(str(file), hand_over(whom, file)) for file in bundles]
+    else:
+        done = _own(session, whom, about)
+    body = [{"bundle": file, "evidence": str(sent.digest), "logIndex": sent.index} for file, sent in done]
 
     def human() -> None:
         for file, sent in done:
             click.echo(f"{file}: {sent.digest}, entry {sent.index} at {whom.url}")
 
     session.emit({"server": whom.url, "sent": body}, human)
+
+
+def _own(session: Session, whom: Team, about: str) -> list[tuple[str, Sent]]:
+    from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
+    from pratique.flow.send import send_own  # noqa: PLC0415 - likewise
+
+    workspace = session.workspace()
+    found = find_artifact(workspace, session.project, about)
+    return [(str(digest), sent) for digest, sent in send_own(workspace, whom, found.digest)]
 
 
 def team(session: Session) -> Team | None:

@@ -105,6 +105,7 @@ def _body(shipped: Shipped) -> dict[str, object]:
             "unknown": list(shipped.scanned.unknown),
         },
         "decision": {"evidence": str(shipped.decided.evidence), "verdict": shipped.decided.decision.decision},
+        "sent": [str(digest) for digest in shipped.sent],
         "waitingFor": shipped.waiting_for,
         "deployment": deployed and deployed.body(),
     }

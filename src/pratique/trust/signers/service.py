@@ -84,7 +84,7 @@ class Service:
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
         *,
         max_bytes: int = MAX_BYTES,
     ) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class Service:
         Args:
             method: HTTP method.
             path: below the service's address.
-            body: what is sent, as JSON.
+            body: what is sent: JSON, or bytes that are.
             max_bytes: longest answer that is read.
 
         Raises:
@@ -127,7 +127,7 @@ class Service:
         )
 
     def _once(
-        self, method: str, path: str, body: Mapping[str, Any] | None, max_bytes: int
+        self, method: str, path: str, body: Mapping[str, Any] | bytes | None, max_bytes: int
     ) -> tuple[int, bytes, str]:
         connection: http.client.HTTPConnection
         if self._tls is not None:
@@ -136,7 +136,7 @@ class Service:
             )
         else:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=SECONDS)
-        data = None if body is None else json.dumps(body).encode()
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         headers = {"Accept": "application/json", **self._headers()}
         if data is not None:
             headers["Content-Type"] = "application/json"
