@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pratique.errors import ConfigError, EvidenceInvalidError, UsageError
 from pratique.flow.policy import policy_of
-from pratique.flow.policy_archive import unpack
+from pratique.flow.policy_archive import POLICY, unpack
 from pratique.flow.policy_release import read_archive
 from pratique.model.digest import parse_digest
 from pratique.policy.bundle import PolicyBundle
@@ -97,10 +97,19 @@ def policy_meant(reference: str, around: Surroundings, *, profile: str | None = 
     return _read(path)
 
 
+def _policy(data: bytes, path: Path) -> bytes:
+    packed = unpack(data, str(path))
+    if packed.artifact.kind != POLICY:
+        raise UsageError(
+            f"{path}: it holds {packed.artifact.kind.noun}, which decides nothing by itself",
+            hint="in a project that it holds for: pratique policy diff shipped:standard current",
+        )
+    return packed.policy
+
+
 def _read(path: Path) -> PolicyBundle:
     data = read_archive(path)
     try:
-        policy = data if data.startswith(b"{") else unpack(data, str(path)).policy
-        return PolicyBundle.parse(policy)
+        return PolicyBundle.parse(data if data.startswith(b"{") else _policy(data, path))
     except ConfigError as error:  # a bundle is not the reader's own file to correct
         raise EvidenceInvalidError(f"{path}: {error.message}", hint=error.hint) from error

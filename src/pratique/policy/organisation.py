@@ -115,7 +115,9 @@ def parse_organisation(data: bytes, *, what: str) -> Organisation:
     try:
         table = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{what}: not TOML: {error}") from error
+        raise ConfigError(
+            f"{what}: not TOML: {error}", hint="a signed release is pinned by a file of its own: [bundle]"
+        ) from error
     wire = typed(table, _Wire, what=what, known=_Wire.__struct_fields__)
     if not wire.name or not wire.name.isprintable():
         raise ConfigError(f"{what}: name is empty, or not one line")

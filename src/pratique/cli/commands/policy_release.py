@@ -10,6 +10,7 @@ import click
 
 from pratique.cli.secrets import ask_secret
 from pratique.cli.session import Session, session_options
+from pratique.errors import UsageError
 from pratique.model.clock import format_time
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def bundle(
     from pratique.model.digest import sha256_bytes  # noqa: PLC0415
     from pratique.store.atomic import write_atomic  # noqa: PLC0415
 
+    if organisation and profile is not None:
+        raise UsageError("--profile is for the folder of a policy", hint="leave it out with --organisation")
     end = expires.replace(tzinfo=UTC, hour=23, minute=59, second=59)
     workspace = session.workspace()
     policy = _organisation(source) if organisation else _checked(session, source, profile)
