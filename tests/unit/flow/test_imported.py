@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 GITHUB = "https://token.actions.githubusercontent.com"
 KINDS = 2
 FITS = 50
+LEVEL = 3
+BUILDER = "https://github.com/slsa-framework/example-trw/.github/workflows/builder_high-perms_slsa3.yml@refs/tags/v2.1.0"
 PUBLISH = "https://github.com/bazel-contrib/publish-to-bcr/.github/workflows/publish.yaml@refs/tags/*"
 PROJECT = """\
 [project]
@@ -192,6 +194,36 @@ def test_npms_package_by_the_digest_that_its_provenance_names(upstream: Upstream
     other = upstream.folder / "other.tgz"
     other.write_bytes(b"another")
     assert "evidence.provenance" in codes(upstream.decision(other, expect=1), "violation")
+
+
+def test_a_hosted_builders_level_by_its_real_signer(upstream: Upstream) -> None:
+    """slsa-github-generator's provenance reaches level 3 where somebody vouches for it, under that root."""
+    builder = (
+        "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/"
+        "delegator_generic_slsa3.yml@refs/tags/*"
+    )
+    name = "slsa-generator/delegator-binary-linux-amd64-push-v14.2"
+    upstream.take(name, f"{name}.build.slsa", *who(builder))
+    for root, level in (("public-good", 3), ("staging", 1)):
+        upstream.trust(signer(builder), require="provenance.expect = {min_level = 3}")
+        vouch = (
+            f'builder = "{BUILDER}"\nsigners = [{signer(builder, root=root)}]\nlevel = 3\nreason = "tried"\n'
+        )
+        with (upstream.folder / "pratique.toml").open("a") as file:
+            file.write(f'[[policy.trust.vouch]]\n{vouch}[policy.data.provenance]\nbuilders = ["{BUILDER}"]\n')
+        upstream.run("gate", upstream.evidence / name, expect=0 if level == LEVEL else 1)
+        decision = upstream.ask("explain", upstream.evidence / name)
+        assert decision["build_level"] == level
+
+
+def test_an_envelope_without_a_time_is_not_taken(upstream: Upstream) -> None:
+    by = (
+        "https://github.com/slsa-framework/slsa-github-generator/.github/workflows/generator_generic_slsa3.yml"
+        "@refs/tags/*"
+    )
+    name = "slsa-generator/annotated-tag"
+    assert upstream.take(name, f"{name}.intoto.jsonl", *who(by), expect=3)["recorded"] == []
+    assert upstream.workspace().journal.find() == []
 
 
 @pytest.mark.parametrize(
