@@ -54,6 +54,10 @@ class Connections:
         self._folders = tuple(Path(folder).expanduser() for folder in folders)
         self._contexts: dict[Origin, ssl.SSLContext] = {}
 
+    def knows(self, host: str, port: int | None) -> bool:
+        """Say whether authorities are configured for a host: then it speaks TLS, wherever it is."""
+        return bool(self._authorities or self._certificates(host, port))
+
     def take(self, origin: Origin) -> tuple[http.client.HTTPConnection, bool]:
         """Give a connection, and whether it has been used before: then it may be dead.
 
@@ -110,8 +114,7 @@ class Connections:
 
     def _make_context(self, origin: Origin) -> ssl.SSLContext:
         context = ssl.create_default_context()
-        name = origin[1] if origin[2] in {None, 443} else f"{origin[1]}:{origin[2]}"
-        folders = [folder / name for folder in self._folders if (folder / name).is_dir()]
+        folders = self._certificates(origin[1], origin[2])
         authorities = [*self._authorities, *(file for folder in folders for file in folder.glob("*.crt"))]
         for file in authorities:
             try:
@@ -124,6 +127,10 @@ class Connections:
             except (OSError, ssl.SSLError) as error:
                 raise ConfigError(f"{certificate}: cannot be used with its .key: {error}") from error
         return context
+
+    def _certificates(self, host: str, port: int | None) -> list[Path]:
+        name = host if port in {None, 443} else f"{host}:{port}"
+        return [folder / name for folder in self._folders if (folder / name).is_dir()]
 
 
 def _proxy(host: str, port: int | None) -> tuple[SplitResult, dict[str, str]] | None:

@@ -145,12 +145,12 @@ class Http:
         if not re.fullmatch(r"[A-Za-z0-9.-]+(:\d{1,5})?|\[[0-9a-f:]+\](:\d{1,5})?", host):
             raise UsageError(f"not a registry: {host[:80]!r}", hint="write it as registry.example.com:5000")
         self.host = host
-        name = urlsplit(f"//{host}").hostname or ""
-        self._plain = name in LOOPBACK
+        parts = urlsplit(f"//{host}")
+        self._connections = connections or Connections(timeout)
+        self._plain = parts.hostname in LOOPBACK and not self._connections.knows(parts.hostname, parts.port)
         where = "registry-1.docker.io" if host == "docker.io" else host
         self.base = f"{'http' if self._plain else 'https'}://{where}"
         self._credentials = credentials
-        self._connections = connections or Connections(timeout)
         self._sleep = sleep
         self._lock = threading.Lock()
         self._authorization: dict[tuple[str, ...], str] = {}
