@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from pratique.errors import UsageError
-from pratique.flow.image import find_image
-from pratique.flow.image_contents import catalog_image
 from pratique.flow.progress import Outcome
-from pratique.image.descriptor import Platform, parse_platform
 from pratique.model.digest import Digest, sha256_file
 from pratique.model.strict_json import canonical_json
 from pratique.scan.catalog import catalog
@@ -61,7 +58,7 @@ def contents_of(text: str, platform: str | None, progress: Progress) -> Contents
     path = Path(text)
     progress.begin("scan", f"{text}: components")
     if text.startswith(_IMAGE_PREFIXES) or (path / "oci-layout").is_file():
-        found = _image(text, parse_platform(platform) if platform else None, progress)
+        found = _image(text, platform, progress)
     elif path.is_dir():
         found = Contents(name=path.resolve().name, digest=None, kind="application", catalog=catalog(path))
     elif path.is_file():
@@ -95,8 +92,13 @@ def write_document(document: dict[str, Any], path: Path) -> None:
     write_atomic(path, canonical_json(document), mode=0o644)
 
 
-def _image(text: str, platform: Platform | None, progress: Progress) -> Contents:
-    layout, descriptor = find_image(text, platform)
+def _image(text: str, platform: str | None, progress: Progress) -> Contents:
+    # What a folder is looked into without takes as long to load as a small one to read.
+    from pratique.flow.image import find_image  # noqa: PLC0415
+    from pratique.flow.image_contents import catalog_image  # noqa: PLC0415
+    from pratique.image.descriptor import parse_platform  # noqa: PLC0415
+
+    layout, descriptor = find_image(text, parse_platform(platform) if platform else None)
     found = catalog_image(layout, descriptor, lambda done, number: progress.note(f"layer {done} of {number}"))
     return Contents(
         name=layout.root.resolve().name, digest=descriptor.digest, kind="container", catalog=found

@@ -38,6 +38,10 @@ _METADATA = re.compile(
 )
 _SDIST_METADATA = re.compile(r"[^/]+/PKG-INFO\Z")
 _RECORD = re.compile(r"(?:.*/)?[^/]+\.dist-info/RECORD\Z")
+_WANTED = re.compile(
+    "|".join(pattern.pattern for pattern in (_METADATA, _RECORD, _SDIST_METADATA, RECOGNISED))
+)
+"""All in one, as this is asked of every file."""
 _DIST_INFO = re.compile(r"(?:.*/)?([^/]+)-([^/-]+)\.dist-info/METADATA\Z")
 _MAX_LICENCE_NAME = 80
 NO_POM = "a jar without Maven's record of what it was made from"
@@ -106,9 +110,9 @@ def catalog_members(
 
 def wanted(name: str, /) -> int:
     """Say how many bytes of a member are read: 0 of what is no package record."""
-    if _METADATA.match(name) or _RECORD.match(name) or _SDIST_METADATA.match(name):
-        return members.MAX_FILE_BYTES
-    return limit_of(name) if RECOGNISED.match(name) else 0
+    if not _WANTED.match(name):
+        return 0
+    return limit_of(name) or members.MAX_FILE_BYTES
 
 
 def _nameless_jars(held: Members) -> list[str]:

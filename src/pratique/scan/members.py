@@ -295,12 +295,14 @@ def _tar(path: Path, wanted: Wanted, search: Search) -> Found:
 
 
 def _directory(path: Path, wanted: Wanted, search: Search) -> Found:
+    above = len(os.path.join(path, ""))  # noqa: PTH118 - text, as os.walk gives
     for folder, folders, files in os.walk(path, onerror=_raise):
         for inner in folders:
             _check_link(path, folder, inner)
+        # Pathlib takes twice as long over a large tree.
+        inside = f"{folder[above:]}/" if len(folder) > above else ""
         for file in files:
-            full = os.path.join(folder, file)  # noqa: PTH118 - twice as fast over a large tree
-            name = os.path.relpath(full, path).replace(os.sep, "/")
+            full, name = f"{folder}/{file}", inside + file
             limit = wanted(name)
             if not limit:
                 yield name, _searched(full, search) if search.named(name) else None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from pratique.scan.catalogers import (
     cargo,
+    embedded,
     golang,
     java,
     linux,
@@ -46,7 +48,12 @@ class Cataloger(msgspec.Struct, frozen=True, kw_only=True):
 
     def recognises(self, name: str) -> bool:
         """Tell whether a path is of this kind."""
-        return re.fullmatch(self.pattern, name) is not None
+        return _compiled(self.pattern).match(name) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"(?:{pattern})\Z")
 
 
 TABLE: Final[tuple[Cataloger, ...]] = (
@@ -88,6 +95,12 @@ TABLE: Final[tuple[Cataloger, ...]] = (
         is_lock=False,
         max_bytes=256 * 1024 * 1024,
     ),
+    Cataloger(
+        id="embedded-sbom",
+        pattern=r"(?:.*/)?[^/]+\.dist-info/sboms/(?:.*/)?[^/]+\.json",
+        read=embedded.read_embedded,
+        is_lock=False,
+    ),
     Cataloger(id="gradle-lock", pattern=r"(?:.*/)?gradle\.lockfile", read=java.read_gradle_lock),
     Cataloger(id="maven-lock", pattern=r"(?:.*/)?lockfile\.json", read=java.read_maven_lock),
     Cataloger(
@@ -97,7 +110,6 @@ TABLE: Final[tuple[Cataloger, ...]] = (
         is_lock=False,
     ),
 )
-MAX_BYTES: Final = 16 * 1024 * 1024
 INSTALLED_NPM: Final = re.compile(r"(?:.*/)?node_modules/(?:@[^/]+/)?[^/@.][^/]*/package\.json\Z")
 """The `package.json` of an installed package itself, not one of its own test fixtures deeper down."""
 CONTEXT: Final = re.compile(rf"(?:.*/)?(?:(?:etc|usr/lib)/os-release|{rpm.PLACES}rpmdb\.sqlite-wal)\Z")
@@ -108,5 +120,5 @@ RECOGNISED: Final = re.compile(
 
 
 def limit_of(name: str) -> int:
-    """Give how many bytes a recognised file may have."""
-    return max((cataloger.max_bytes for cataloger in TABLE if cataloger.recognises(name)), default=MAX_BYTES)
+    """Give how many bytes a file may have that a cataloger of the table recognises; 0 for any other."""
+    return max((cataloger.max_bytes for cataloger in TABLE if cataloger.recognises(name)), default=0)
