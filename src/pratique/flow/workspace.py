@@ -153,9 +153,8 @@ class Workspace:
         if record.signer != role_identity(self.authority.trust_domain, "verifier"):
             raise SignatureInvalidError(f"{place}: recorded by {record.signer}, not by the verifier")
         found = verify_import(record, self.blobs.get)
-        root = keys_alone()
-        if found.source.root_name != KEYS_ALONE:
-            root = self._root_in_use(found.source.root_name, place)
+        alone = found.source.root_name == KEYS_ALONE
+        root = keys_alone() if alone else self._root_in_use(found.source.root_name, place)
         if root.fingerprint != found.source.root:
             verify_source(record, found.source, root, self.blobs.get(found.source.evidence))
         refuse_revoked_entity(found.established, root, self.revocations)

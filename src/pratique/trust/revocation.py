@@ -194,6 +194,8 @@ def refuse_revoked_entity(
     Raises:
         RevokedError: it does not count; the message names what was revoked, since when, and why.
     """
+    if not revocations:
+        return
     rests, moments = _entity_rests_on(established, root)
     revoked = {(item.kind, item.digest.hex) for item in revocations}
     sound = [at for at, keys in moments if not keys & revoked]
