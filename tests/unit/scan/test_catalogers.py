@@ -310,22 +310,28 @@ def test_gradle_and_maven_locks(tmp_path: Path) -> None:
 
 
 def test_a_bill_that_a_package_brings_along_counts_for_what_is_in_it(tmp_path: Path) -> None:
+    idna = {"type": "library", "name": "idna", "version": "3.10", "purl": "pkg:pypi/idna@3.10"}
     bill = {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
+        "metadata": {"component": {"type": "library", "name": "pip"}},
         "components": [
-            {"type": "library", "name": "idna", "version": "3.10", "purl": "pkg:pypi/idna@3.10"},
+            idna,
             {"type": "library", "name": "libfoo", "version": "1"},
         ],
     }
     files: dict[str, str | bytes] = {
         "lib/pip-26.dist-info/METADATA": "Name: pip\nVersion: 26\n",
         "lib/pip-26.dist-info/sboms/bom.cdx.json": json.dumps(bill),
+        "lib/pip/_vendor/bom.cdx.json": json.dumps(bill | {"components": [idna, {"name": "pip"}]}),
     }
     components, catalogue = found(tmp_path, files)
     assert sorted(components) == ["pkg:pypi/idna@3.10", "pkg:pypi/pip@26"]
-    assert components["pkg:pypi/idna@3.10"].locations == ("lib/pip-26.dist-info/sboms/bom.cdx.json",)
-    assert [item.reason for item in catalogue.uninspected] == ["1 parts without a package URL: libfoo 1"]
+    assert components["pkg:pypi/idna@3.10"].locations == (
+        "lib/pip-26.dist-info/sboms/bom.cdx.json",
+        "lib/pip/_vendor/bom.cdx.json",
+    )
+    assert [item.reason for item in catalogue.uninspected] == ["1 of its parts have no package URL: libfoo 1"]
 
 
 def test_cargo_lock(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Bills of materials that a package brings along of what it has in it (PEP 770, `*.dist-info/sboms/`)."""
+"""Bills that a package brings along: PEP 770 (`*.dist-info/sboms/`), `*.cdx.json`, `*.spdx.json`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def read_embedded(file: File) -> list[Component]:
     except MalformedError as error:
         raise UnreadableError(error.message) from error
     found = [msgspec.structs.replace(item, locations=(file.name,)) for item in bill.components]
-    if bill.unnamed:
-        shown = ", ".join(part or "(unnamed)" for part in bill.unnamed[:5])
-        raise UnreadableError(f"{len(bill.unnamed)} parts without a package URL: {shown}", found)
+    # Some list themselves among their parts, without a package URL: the package is there anyway.
+    unnamed = [part for part in bill.unnamed if not part or part.partition(" ")[0] != bill.about.name]
+    if unnamed:
+        shown = ", ".join(part or "(unnamed)" for part in unnamed[:5])
+        raise UnreadableError(f"{len(unnamed)} of its parts have no package URL: {shown}", found)
     return found

@@ -97,7 +97,7 @@ TABLE: Final[tuple[Cataloger, ...]] = (
     ),
     Cataloger(
         id="embedded-sbom",
-        pattern=r"(?:.*/)?[^/]+\.dist-info/sboms/(?:.*/)?[^/]+\.json",
+        pattern=r"(?:.*/)?(?:[^/]+\.dist-info/sboms/(?:.*/)?[^/]+|[^/]+\.(?:cdx|spdx))\.json",
         read=embedded.read_embedded,
         is_lock=False,
     ),
