@@ -195,6 +195,12 @@ def test_rule_data_that_no_rule_understands_is_refused(data: dict[str, Any]) -> 
     [
         ({"roles": {"scanner": {"signers": []}}}, "at least one entry"),
         ({"roles": {"scanner": {"may_sign": []}}}, "at least one entry"),
+        ({"roles": {"scanner": {"may_sign": ["imported-evidence"]}}}, "counts as what it claims"),
+        ({"roles": {"scanner": {"may_sign": ["https://pratique.dev/predicate/waiver/v1"]}}}, "by enrolments"),
+        ({"roles": {"scanner": {"may_sign": ["sbon"]}}}, "no predicate type is called 'sbon'"),
+        ({"roots": {"public-good": []}}, "no root could be it"),
+        ({"roots": {"public-good": ["sha256:1"]}}, "not a digest"),
+        ({"roots": {"../up": [f"sha256:{'a' * 64}"]}}, "cannot name a trusted root"),
         ({"roles": {"scanner": {"signers": ["*"]}}}, "neither a URI"),
         ({"roles": {"scanner": {"signers": ["spiffe://*/scanner"]}}}, "hosts of anybody"),
         ({"roles": {"scanner": {"signers": ["spiffe://a"]}}}, "needs a path"),

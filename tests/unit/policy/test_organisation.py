@@ -83,6 +83,8 @@ STRICTER: list[tuple[str, dict[str, Any]]] = [
     ("trust", {"approvals": {"*.production": [{"role": "approver", "count": 3}]}}),
     ("trust", {"approvals": {"*.staging": [{"role": "approver"}]}}),
     ("trust", {"require": {"sbom": {"command": "other words"}}}),
+    ("trust", {"roots": {"public-good": [f"sha256:{'a' * 64}"]}}),
+    ("trust", {"roots": {"partner": [f"sha256:{'c' * 64}"]}}),
 ]
 ACME = """
 profile = "standard"
@@ -91,6 +93,11 @@ vulns = {threshold = "medium", max_database_age_days = 10}
 sbom = {unlocked = ["pkg:pypi/a@1", "pkg:pypi/b@1"]}
 [trust]
 approvals = {"*.production" = [{role = "approver", count = 2}]}
+[trust.roots]
+public-good = [
+  "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+  "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
+]
 [trust.require.rebuild]
 expect = {verdicts = ["bit-identical", "different"]}
 """
@@ -136,6 +143,12 @@ LAXER: list[tuple[str, dict[str, Any], str]] = [
         {"roles": {"mine": {"signers": ["spiffe://x/y"], "may_sign": ["rebuild"]}}},
         'roles.mine.may_sign is "without rebuild"',
     ),
+    (
+        "trust",
+        {"roles": {"mine": {"signers": ["spiffe://x/y"], "may_sign": ["https://slsa.dev/provenance/v1"]}}},
+        'roles.mine.may_sign is "without provenance"',
+    ),
+    ("trust", {"roots": {"public-good": [f"sha256:{'c' * 64}"]}}, "roots.public-good is"),
     (
         "trust",
         {"approvals": {"*.production": [{"role": "approver"}]}},
