@@ -30,6 +30,22 @@ _HOST = re.compile(
 )
 _TAGGED = re.compile(r"(?P<name>.+):(?P<tag>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})\Z", re.DOTALL)
 
+_NAME: Final = re.compile(
+    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\Z"
+)
+_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
+_MAX_NAME: Final = 255
+
+
+def is_repository_name(text: str) -> bool:
+    """Say whether a repository may have this name (distribution-spec 1.1, "Pulling manifests")."""
+    return len(text) <= _MAX_NAME and bool(_NAME.match(text))
+
+
+def is_tag(text: str) -> bool:
+    """Say whether a manifest may have this tag (as above)."""
+    return bool(_TAG.match(text))
+
 
 class Kind(StrEnum):
     """What a reference leads into."""

@@ -13,6 +13,7 @@ from pratique.errors import EvidenceInvalidError, InfrastructureError, Malformed
 from pratique.image.descriptor import INDEX, MANIFEST, Descriptor
 from pratique.image.graph import parse_links
 from pratique.image.manifest import MAX_DOCUMENT_BYTES, parse_index
+from pratique.image.reference import is_repository_name, is_tag
 from pratique.image.registry.blobs import Repo, has_blob, mount_blob, pull_blob, push_blob
 from pratique.image.registry.expect import expect
 from pratique.image.registry.fallback import add_fallback, fallback_tag, remove_fallback
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from pratique.image.place import Reader
     from pratique.image.registry.http import Http, Reply
 
-_NAME: Final = re.compile(
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\Z"
-)
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _NEXT: Final = re.compile(r'<([^>]*)>\s*;\s*rel="?next"?')
 _DOCKER: Final = "application/vnd.docker.distribution.manifest"
 _ACCEPT: Final = {"Accept": f"{MANIFEST}, {INDEX}, {_DOCKER}.v2+json, {_DOCKER}.list.v2+json"}
@@ -46,7 +43,7 @@ class Repository:
     """
 
     def __init__(self, http: Http, name: str) -> None:
-        if not _NAME.match(name) or len(name) > 255:  # noqa: PLR2004 - the distribution-spec's limit
+        if not is_repository_name(name):
             raise UsageError(f"not a repository's name: {name[:80]!r}")
         self.repo = Repo(http, name)
         self.name = str(self.repo)
@@ -230,7 +227,7 @@ class Repository:
             tags = body.get("tags") or []
             if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
                 raise MalformedError(f"{self.name}: the registry's list of tags is none")
-            yield from (tag for tag in tags if _TAG.match(tag))
+            yield from (tag for tag in tags if is_tag(tag))
             if not path:
                 return
         raise MalformedError(f"{self.name}: the list of tags has no end")
@@ -272,6 +269,6 @@ class Repository:
         return url
 
     def _manifest(self, reference: str | Digest) -> str:
-        if isinstance(reference, str) and not _TAG.match(reference):
+        if isinstance(reference, str) and not is_tag(reference):
             raise UsageError(f"not a tag: {reference[:80]!r}")
         return f"{self.repo.root}/manifests/{reference}"

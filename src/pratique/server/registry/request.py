@@ -6,16 +6,12 @@ import re
 from typing import Final
 
 from pratique.errors import MalformedError
+from pratique.image.reference import is_repository_name, is_tag
 from pratique.model.digest import Digest, parse_digest
 from pratique.server.registry.problem import Problem, RegistryError
 
-_NAME: Final = re.compile(
-    r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*\Z"
-)
-_TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}\Z")
 _RANGE: Final = re.compile(r"(\d{1,15})-(\d{1,15})\Z")
 _WANTED: Final = re.compile(r"bytes=(\d{0,15})-(\d{0,15})\Z")
-_MAX_NAME: Final = 255
 MAX_PAGE: Final = 1000
 
 
@@ -25,7 +21,7 @@ def repository_name(text: str) -> str:
     Raises:
         RegistryError: not one that the distribution-spec allows.
     """
-    if len(text) > _MAX_NAME or not _NAME.match(text):
+    if not is_repository_name(text):
         raise RegistryError(Problem.NAME_INVALID, "not a repository's name")
     return text
 
@@ -50,7 +46,7 @@ def reference_of(text: str) -> str | Digest:
     """
     if ":" in text:
         return digest_of(text)
-    if not _TAG.match(text):
+    if not is_tag(text):
         raise RegistryError(Problem.MANIFEST_INVALID, "not a tag")
     return text
 
