@@ -18,6 +18,13 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "pratique.trust.pattern": (f"{_TRUST}/test_pattern.py",),
     "pratique.trust.acceptance": _ACCEPTANCE,
     "pratique.trust.acceptance_file": _ACCEPTANCE,
+    "pratique.trust.verify": (
+        f"{_TRUST}/test_verify.py",
+        f"{_TRUST}/test_verify_detached.py",
+        f"{_TRUST}/test_verify_entity.py",
+        f"{_TRUST}/test_root.py",
+        "tests/vectors/trust/test_others_bundles.py",
+    ),
     "pratique.trust.revocation": (f"{_TRUST}/test_revocation.py", "tests/unit/flow/test_revoke.py"),
     "pratique.policy.build_facts": _JUDGED,
     "pratique.policy.expectations": _JUDGED,

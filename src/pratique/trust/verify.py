@@ -74,7 +74,6 @@ STEPS: Final = (
     "checkpoint",
     "inclusion",
 )
-CHECKPOINTS: Final = 256
 
 
 class _Signer(msgspec.Struct, frozen=True):
@@ -166,7 +165,7 @@ def _judge(
         signer = _certified(entity, entity.certificate, root, times, own=own)
     with _step(place, 6):
         if isinstance(signer.key, DetachedKey):
-            verify_detached(signer.key, entity.signature, _covered(entity), at=max(times))
+            verify_detached(signer.key, entity.signature, _covered(entity), at=times[0])
         else:
             _verify_signature(entity, signer.key)
     with _step(place, 7):
@@ -325,7 +324,7 @@ def _verify_log(entry: LogEntry, root: TrustedRoot, times: Sequence[datetime], p
     return Logged(log.origin, entry.index, "proof", checkpoint.size)
 
 
-@lru_cache(maxsize=CHECKPOINTS)
+@lru_cache
 def _head(log: LogInstance, note: str) -> Checkpoint:
     """Verify a checkpoint; entries that are proven together share one, and only what held is remembered."""
     public = log.public_key

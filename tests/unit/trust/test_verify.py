@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+from certificate_profile import Profile, issuer, uri
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from pratique.errors import EvidenceInvalidError, MalformedError, SignatureInvalidError
@@ -18,7 +18,7 @@ from pratique.model.digest import sha256_bytes
 from pratique.model.predicate import PAYLOAD_TYPE
 from pratique.testing.authority import START, MemoryLog, World, make_authority
 from pratique.trust import merkle
-from pratique.trust.authority import ca, der
+from pratique.trust.authority import der
 from pratique.trust.bundle import LogProof, Signed, encode_bundle, key_id_of, parse_bundle
 from pratique.trust.entry import leaf_of
 from pratique.trust.envelope import pae
@@ -296,51 +296,6 @@ def test_a_root_that_names_the_signers_certificate_itself(world: World) -> None:
         verify_bundle(world.by_certificate, root)
 
 
-class Profile:
-    """Issues certificates that differ from the profile in one point."""
-
-    def __init__(self, authority: Authority) -> None:
-        self.authority = authority
-        self.identity = role_identity("pratique.local", "builder")
-
-    def issue(
-        self,
-        key: Any,
-        extensions: list[tuple[x509.ExtensionType, bool]],
-        change_scts: Callable[[bytes], bytes] = bytes,
-    ) -> bytes:
-        anchor = self.authority._ca
-        builder = ca._builder(x509.Name([]), anchor.subject, key, START, START + timedelta(minutes=10))
-        builder = builder.add_extension(ca._authority_key(anchor), critical=False)
-        for value, critical in extensions:
-            builder = builder.add_extension(value, critical=critical)
-        precertificate = builder.sign(self.authority._ca_key, hashes.SHA256())
-        scts = ca._sct_extension(precertificate, anchor, self.authority._ctlog_key, START)
-        changed = x509.UnrecognizedExtension(scts.oid, change_scts(scts.value))
-        return (
-            builder.add_extension(changed, critical=False)
-            .sign(self.authority._ca_key, hashes.SHA256())
-            .public_bytes(Encoding.DER)
-        )
-
-    def extensions(self) -> dict[str, tuple[x509.ExtensionType, bool]]:
-        return {
-            "usage": (ca._usage(certificates=False), True),
-            "extended": (x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING]), False),
-            "name": (x509.SubjectAlternativeName([_uri("spiffe://pratique.local/builder")]), True),
-            "v1": _issuer("1.1", b"https://pratique.local/pratique"),
-            "v2": _issuer("1.8", b"\x0c\x1fhttps://pratique.local/pratique"),
-        }
-
-
-def _uri(text: str) -> x509.GeneralName:
-    return x509.UniformResourceIdentifier(text)
-
-
-def _issuer(arc: str, value: bytes) -> tuple[x509.ExtensionType, bool]:
-    return x509.UnrecognizedExtension(x509.ObjectIdentifier(f"1.3.6.1.4.1.57264.{arc}"), value), False
-
-
 def _verify_profile(world: World, certificate: bytes, key: Any) -> None:
     signed = _signed(world, key, certificate)
     verify_bundle(_log(world.authority, signed), world.authority.trusted_root)
@@ -383,7 +338,7 @@ DEVIATIONS: dict[str, tuple[dict[str, tuple[x509.ExtensionType, bool] | None], s
     "no usage": ({"usage": None}, "step 4"),
     "key agreement": ({"usage": (_usage(key_agreement=True), True)}, "not for signatures alone"),
     "two names": (
-        {"name": (x509.SubjectAlternativeName([_uri("spiffe://a/x"), _uri("spiffe://b/y")]), True)},
+        {"name": (x509.SubjectAlternativeName([uri("spiffe://a/x"), uri("spiffe://b/y")]), True)},
         "names 2 subjects",
     ),
     "a host name": (
@@ -392,8 +347,8 @@ DEVIATIONS: dict[str, tuple[dict[str, tuple[x509.ExtensionType, bool] | None], s
     ),
     "no name": ({"name": None}, "step 4"),
     "no issuer": ({"v2": None}, "no issuer extension"),
-    "issuers that differ": ({"v1": _issuer("1.1", b"https://evil.example")}, "two that differ"),
-    "an issuer that is not DER": ({"v2": _issuer("1.8", b"https://pratique.local/pratique")}, "no issuer"),
+    "issuers that differ": ({"v1": issuer("1.1", b"https://evil.example")}, "two that differ"),
+    "an issuer that is not DER": ({"v2": issuer("1.8", b"https://pratique.local/pratique")}, "no issuer"),
 }
 
 
