@@ -155,9 +155,11 @@ class _Bench:
         numbered = [pair for pair in enumerate(self.wanted) if pair[1].mark in self.reaching]
         groups = groupby(numbered, key=lambda pair: (pair[1].module, pair[1].function))
         noticed: dict[int, str] = {}
+        terminal = sys.__stderr__  # sys.stderr is pytest's to fill
         for found in pooled(self.jobs, _try_function, [list(group) for _, group in groups]):
             noticed |= found
-            print(f"\r{len(noticed)} noticed", end="", file=sys.__stderr__, flush=True)
+            if terminal and terminal.isatty():
+                print(f"\r{len(noticed)} noticed", end="\r", file=terminal, flush=True)
         return noticed
 
 
