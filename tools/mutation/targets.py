@@ -25,7 +25,11 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
         f"{_TRUST}/test_root.py",
         "tests/vectors/trust/test_others_bundles.py",
     ),
-    "pratique.trust.revocation": (f"{_TRUST}/test_revocation.py", "tests/unit/flow/test_revoke.py"),
+    "pratique.trust.revocation": (
+        f"{_TRUST}/test_revocation.py",
+        f"{_TRUST}/test_revocation_entity.py",
+        "tests/unit/flow/test_revoke.py",
+    ),
     "pratique.policy.build_facts": _JUDGED,
     "pratique.policy.expectations": _JUDGED,
     "pratique.policy.owed": _JUDGED,

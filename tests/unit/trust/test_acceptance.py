@@ -266,6 +266,10 @@ def test_a_misspelt_key_gets_the_nearest_name() -> None:
             "2 different signers are needed, and 1 are named",
         ),
         (f'[roles.a]\nsigners = ["key:sha256:{"a" * 64}"]\nthreshold = 0', "threshold"),
+        (
+            '[roles.a]\nsigners = [{issuer = "https://a.example", subject = "a@b.example", root = "other"}]',
+            "under one root",
+        ),
         ('[roles.a]\nsigners = ["ada@example.org"]', "who vouches for that name"),
         (f'[roles.a]\nsigners = ["key:sha256:{"a" * 64}"]\nmay_sign = ["provenence"]', "no predicate type"),
         (f'[roles.a]\nsigners = ["key:sha256:{"a" * 64}"]\n[[revoked]]', "names one of key"),

@@ -185,6 +185,7 @@ def test_a_pattern_is_written_as_it_was_read(value: Any) -> None:
 
 
 def test_a_pattern_in_words() -> None:
+    assert str(parse_pattern(f"key:sha256:{KEY}", what="test")) == f"key:sha256:{KEY}"
     assert str(parse_pattern("spiffe://a.example/x", what="test")) == "spiffe://a.example/x"
     assert str(parse_pattern(workflow("ada@example.org"), what="t")) == f"ada@example.org (issuer {GITHUB})"
 
