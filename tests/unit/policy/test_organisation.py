@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, get_args, get_origin
 
 import msgspec
@@ -11,8 +12,9 @@ import pytest
 
 from pratique.errors import ConfigError
 from pratique.policy.bundle import PolicyBundle, make_bundle
+from pratique.policy.distribution.release import PolicyRelease
 from pratique.policy.expectations import ProvenanceExpectation, RebuildExpectation
-from pratique.policy.organisation import Organisation, parse_organisation, verify_held
+from pratique.policy.organisation import Organisation, Signed, parse_organisation, verify_held
 from pratique.policy.requirements import Requirements
 from pratique.policy.rule_data import RuleData
 from pratique.policy.settings import merge
@@ -205,6 +207,19 @@ def test_an_organisation_is_named_by_the_digest_of_its_file() -> None:
     text = b'name = "acme"'
     used = parse_organisation(text, what="acme.toml").used
     assert (used.name, used.digest) == ("acme", f"sha256:{hashlib.sha256(text).hexdigest()}")
+    assert (used.signed_by, used.release) == ("", "")
+
+
+def test_a_signed_release_is_named_and_says_when_it_ends() -> None:
+    ends = datetime(2026, 12, 31, tzinfo=UTC)
+    release = PolicyRelease(name="acme/organisation", version="7", expires=ends)
+    plain = organisation()
+    acme = msgspec.structs.replace(plain, signed=Signed(by="spiffe://acme.example/x", release=release))
+    assert (acme.used.name, acme.used.digest) == ("acme", str(plain.digest))
+    assert (acme.used.signed_by, acme.used.release) == ("spiffe://acme.example/x", "acme/organisation 7")
+    assert acme.notice(ends - timedelta(days=365)) == ""
+    assert "expires in 1 days, at 2026-12-31T00:00:00Z" in acme.notice(ends - timedelta(days=1))
+    assert plain.notice(ends) == "the policy of acme is an unsigned file, and has no end"
 
 
 def test_of_a_table_the_organisation_settles_what_it_names() -> None:
@@ -223,6 +238,9 @@ def test_of_several_entries_for_a_role_the_highest_count_is_held_to_the_organisa
     one = organisation('[trust]\napprovals = {"*.production" = [{role = "approver"}]}')
     said = "approvals.*.production.approver is 1, and would become 0"
     assert refused(one, trust={"approvals": {"*.production": [{"role": "owner"}]}}) == said
+    three = organisation('[trust]\napprovals = {"*.production" = [{role = "approver", count = 3}]}')
+    said = "approvals.*.production.approver is 3, and would become 2"
+    assert refused(three, trust={"approvals": {"*.production": both}}) == said
     twice = [{"role": "approver"}, {"role": "approver"}]
     said = "approvals.*.production.approver is 2, and would become 1"
     assert refused(acme, trust={"approvals": {"*.production": twice}}) == said
@@ -314,14 +332,17 @@ def test_every_setting_has_a_direction_or_is_fixed_on_purpose() -> None:
         (LOWER, None, 5, True),
         (LOWER, 5, None, False),
         (SUBSET, ("a", "b"), ("b",), True),
+        (SUBSET, ("a", "b"), ("b", "a"), True),
         (SUBSET, ("a",), ("a", "b"), False),
         (SUBSET, None, ("a",), True),
         (SUBSET, ("a",), None, False),
         (ALLOWED, (), ("a",), True),
+        (ALLOWED, ("a", "b"), ("b", "a"), True),
         (ALLOWED, ("a",), (), False),
         (ALLOWED, ("a", "b"), ("a",), True),
         (ALLOWED, ("a",), ("b",), False),
         (SUPERSET, ("a",), ("a", "b"), True),
+        (SUPERSET, ("a", "b"), ("b", "a"), True),
         (SUPERSET, ("a", "b"), ("a",), False),
         (SUPERSET, ("a",), None, True),
         (SUPERSET, None, ("a",), False),
