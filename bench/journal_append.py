@@ -30,7 +30,7 @@ from pratique.trust.merkle import leaf_hash, verify_inclusion
 from pratique.trust.statement import Statement, Subject
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
-BATCHES = {1: 30, 100: 20, 1000: 8, 8192: 2}
+BATCHES = {1: 30, 100: 20, 1000: 8, 8192: 4}
 PROOFS = 500
 PORTION = 256 * 256
 

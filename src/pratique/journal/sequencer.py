@@ -207,7 +207,14 @@ class Sequencer:
             self._connection.execute("PRAGMA synchronous = NORMAL")
         try:
             with transaction(self._connection, self.path):
-                self._connection.execute("DELETE FROM pending WHERE tree_size = ?", (tree_size,))
+                found = self._connection.execute(
+                    "SELECT DISTINCT tree_size FROM pending WHERE position IN "
+                    "((SELECT min(position) FROM pending), (SELECT max(position) FROM pending))"
+                ).fetchall()
+                if found == [(tree_size,)]:  # a table that is emptied whole is not rewritten page by page
+                    self._connection.execute("DELETE FROM pending")
+                else:
+                    self._connection.execute("DELETE FROM pending WHERE tree_size = ?", (tree_size,))
         finally:
             with translated(self.path):
                 self._connection.execute("PRAGMA synchronous = FULL")

@@ -248,6 +248,22 @@ def test_second_head_for_a_size_is_never_kept(tmp_path: Path) -> None:
     sequencer.close()
 
 
+def test_completing_one_batch_leaves_the_others_pending(tmp_path: Path) -> None:
+    sequencer = Sequencer(tmp_path / "sequencer.sqlite")
+    sequencer.initialise("origin", b"key")
+    sequencer.commit(None, Head(0, b"root", "checkpoint"), [])
+    for size in (2, 3, 5):
+        old = sequencer.head()
+        assert old is not None
+        entries = [NewEntry(b"%d" % n, sha256_bytes(b"%d" % n), b"s%d" % n) for n in range(old.size, size)]
+        sequencer.commit(old.size, Head(size, b"root", "checkpoint"), entries)
+    for done, left in [(3, [2, 5]), (5, [2]), (4, [2]), (2, [])]:
+        sequencer.complete(done)
+        assert sequencer.pending() == left
+        assert [item.signed for item in sequencer.batch(2)] == ([b"s0", b"s1"] if 2 in left else [])
+    sequencer.close()
+
+
 def test_leftover_temporary_files_are_removed(opener: Open, sign: Sign, tmp_path: Path) -> None:
     opener().append([sign(0)])
     left = [
