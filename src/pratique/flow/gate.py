@@ -9,7 +9,7 @@ import msgspec
 from pratique.errors import EvidenceInvalidError
 from pratique.flow.artifact import artifacts_of
 from pratique.flow.evidence import Gathered, for_policy, gather, newest
-from pratique.flow.policy import engine_of, organisations_of, policy_notice, policy_of, policy_uri
+from pratique.flow.policy import engine_of, policy_in_force
 from pratique.flow.progress import Outcome
 from pratique.flow.waivers import with_waivers
 from pratique.flow.witness import cosignatures
@@ -39,6 +39,7 @@ class Decided(msgspec.Struct, frozen=True):
         evidence: the VSA's evidence digest.
         decision: the result in full, as of now.
         gathered: the evidence that was looked at.
+        verifier: who vouches for it, and what it is about.
         note: what a person should know besides: that the bytes were changed since they were built, or that
             the policy is about to expire.
     """
@@ -46,6 +47,7 @@ class Decided(msgspec.Struct, frozen=True):
     evidence: Digest
     decision: Decision
     gathered: Gathered
+    verifier: Verifier
     note: str = ""
 
 
@@ -59,35 +61,27 @@ def gate(workspace: Workspace, project: Project, artifact: Artifact) -> Decided:
         ConfigError: the policy does not hold up.
     """
     workspace.progress.begin("gate", f"{artifact.name}: policy over the evidence")
-    policy = policy_of(workspace, project)
+    in_force = policy_in_force(workspace, project)
+    policy = in_force.bundle
     gathered = gather(workspace, artifact.digest)
     given = with_waivers(workspace, gate_input(workspace, artifact, gathered, policy), gathered, policy)
-    used = tuple(organisation.used for organisation in organisations_of(workspace, project))
+    used = tuple(organisation.used for organisation in in_force.organisations)
     given = msgspec.structs.replace(given, organisations=used)
     gated = evaluate(given, policy, engine_of(project))
     standing = _standing_decision(workspace, artifact, gated.decision)
-    decided = standing or _record(workspace, project, artifact, gated)
+    verifier = Verifier(
+        identity=workspace.authority.signer("verifier").identity.subject,
+        resource_uri=f"pratique:{project.name}/{artifact.name}",
+        policy_uri=in_force.uri,
+    )
+    decided = standing or _record(workspace, verifier, artifact, gated)
     outcome = Outcome.REUSED if standing else Outcome.DONE
     if not gated.decision.allowed:
         outcome = Outcome.REFUSED
-    notice = policy_notice(workspace, project)
     line = verdict_line(gated.decision)
-    workspace.progress.end(outcome, f"{line}; {notice}" if notice else line)
-    notes = (_changed_since(workspace, project, artifact, gathered), notice)
-    return Decided(decided, gated.decision, gathered, "; ".join(note for note in notes if note))
-
-
-def verifier_of(workspace: Workspace, project: Project, artifact: Artifact) -> Verifier:
-    """Say who vouches for a decision on an artifact, and what it is about.
-
-    Raises:
-        EvidenceInvalidError: as `policy_of`.
-    """
-    return Verifier(
-        identity=workspace.authority.signer("verifier").identity.subject,
-        resource_uri=f"pratique:{project.name}/{artifact.name}",
-        policy_uri=policy_uri(workspace, project),
-    )
+    workspace.progress.end(outcome, f"{line}; {in_force.notice}" if in_force.notice else line)
+    notes = (_changed_since(workspace, project, artifact, gathered), in_force.notice)
+    return Decided(decided, gated.decision, gathered, verifier, "; ".join(note for note in notes if note))
 
 
 def verdict_line(decision: Decision) -> str:
@@ -185,9 +179,9 @@ def _standing_decision(workspace: Workspace, artifact: Artifact, now: Decision) 
     return found[0].digest
 
 
-def _record(workspace: Workspace, project: Project, artifact: Artifact, gated: Gated) -> Digest:
+def _record(workspace: Workspace, verifier: Verifier, artifact: Artifact, gated: Gated) -> Digest:
     for data in (gated.policy_bytes, gated.input_bytes, gated.decision.encode()):
         workspace.blobs.put(data)
-    body = vsa_predicate(gated.decision, verifier_of(workspace, project, artifact))
+    body = vsa_predicate(gated.decision, verifier)
     subject = [Subject(artifact.name, artifact.digest.digest_set)]
     return workspace.record("verifier", predicate.VSA, body, subject).digest

@@ -12,7 +12,7 @@ from pratique.flow.policy_release import release_in_force
 from pratique.policy.bundle import PolicyBundle, load_bundle
 from pratique.policy.engine.choose import engine_named
 from pratique.policy.files import read_data, read_modules
-from pratique.policy.organisation import verify_held
+from pratique.policy.organisation import Organisation, verify_held
 from pratique.policy.settings import merge
 from pratique.policy.shipped import DEFAULT_PROFILE, PROFILES, Profile, shipped_bundle
 from pratique.policy.sources import CONFIGURED, Source, parse_source
@@ -24,27 +24,59 @@ if TYPE_CHECKING:
     from pratique.flow.config import PolicySourceConfig, Project
     from pratique.flow.workspace import Workspace
     from pratique.policy.engine.port import Engine
-    from pratique.policy.organisation import Organisation
 
 ORGANISATION_FILE: Final = "organisation.toml"
 _URI: Final = "https://pratique.dev/policy/"
 
 
-def policy_of(workspace: Workspace, project: Project) -> PolicyBundle:
-    """Load the policy that a project's artifacts are judged by.
+class InForce(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy that a project's artifacts are judged by.
+
+    Attributes:
+        bundle: the policy.
+        organisations: whose policies it was held to.
+        uri: names it as a verification summary does, beside its digest. A released one is named by its
+            publisher's name and version; what a project adds to the shipped one shows in the digest alone.
+        notice: what people should know: that it is about to expire, or an organisation's is unsigned.
+    """
+
+    bundle: PolicyBundle
+    organisations: tuple[Organisation, ...]
+    uri: str
+    notice: str
+
+
+def policy_in_force(workspace: Workspace, project: Project) -> InForce:
+    """Load the policy that a project's artifacts are judged by (I/O).
 
     Raises:
         ConfigError: the project's data or rules do not hold up, or would weaken an organisation's policy.
         EvidenceInvalidError: the project's bundle is unsigned, expired, or not the one it pins.
     """
+    policy, now = project.config.policy, workspace.clock()
     organisations = organisations_of(workspace, project)
-    profile: Profile = project.config.policy.profile or DEFAULT_PROFILE
+    profile: Profile = policy.profile or DEFAULT_PROFILE
     for organisation in organisations:
-        profile = max(profile, organisation.least_profile(project.config.policy.profile), key=PROFILES.index)
-    found = _configured(workspace, project, profile, organisations)
+        profile = max(profile, organisation.least_profile(policy.profile), key=PROFILES.index)
+    release = release_in_force(workspace, project, policy.bundle) if policy.bundle else None
+    bundle = release.content if release else _configured(workspace, project, profile, organisations)
+    assert isinstance(bundle, PolicyBundle)  # noqa: S101 - as `release_pinned` saw to
     for organisation in organisations:
-        verify_held(organisation, found, profile=profile, trust_domain=workspace.authority.trust_domain)
-    return found
+        verify_held(organisation, bundle, profile=profile, trust_domain=workspace.authority.trust_domain)
+    own = f"bundle/{release.release.name}@{release.release.version}" if release else ""
+    notices = [release.release.notice(now)] if release else []
+    notices += [organisation.notice(now) for organisation in organisations]
+    return InForce(
+        bundle=bundle,
+        organisations=organisations,
+        uri=_URI + (own or ("own" if policy.folder else "shipped")),
+        notice="; ".join(notice for notice in notices if notice),
+    )
+
+
+def policy_of(workspace: Workspace, project: Project) -> PolicyBundle:
+    """Load the policy itself; see `policy_in_force`."""
+    return policy_in_force(workspace, project).bundle
 
 
 def organisations_of(workspace: Workspace, project: Project) -> tuple[Organisation, ...]:
@@ -72,10 +104,6 @@ def _configured(
 ) -> PolicyBundle:
     """Load what the project's file means, over what the organisations ask."""
     policy = project.config.policy
-    if policy.bundle:
-        bundle = release_in_force(workspace, project, policy.bundle).content
-        assert isinstance(bundle, PolicyBundle)  # noqa: S101 - as `release_pinned` saw to
-        return bundle
     sources = [_source(project, config) for config in policy.source]
     if policy.folder:
         return load_bundle(project.path(policy.folder), sources)
@@ -105,34 +133,6 @@ def engine_of(project: Project | None) -> Engine:
         return engine_named("regorus")
     policy = project.config.policy
     return engine_named(policy.engine, opa=policy.opa)
-
-
-def policy_notice(workspace: Workspace, project: Project) -> str:
-    """Say so when a policy in force is about to expire, or an organisation's is unsigned; nothing otherwise.
-
-    Raises:
-        EvidenceInvalidError: as `policy_of`.
-    """
-    now, bundle = workspace.clock(), project.config.policy.bundle
-    notices = [release_in_force(workspace, project, bundle).release.notice(now)] if bundle else []
-    notices += [organisation.notice(now) for organisation in organisations_of(workspace, project)]
-    return "; ".join(notice for notice in notices if notice)
-
-
-def policy_uri(workspace: Workspace, project: Project) -> str:
-    """Name the policy in force as a verification summary does, beside its digest.
-
-    A released one is named by its publisher's name and version; what a project adds to the shipped one shows
-    in the digest alone.
-
-    Raises:
-        EvidenceInvalidError: as `policy_of`.
-    """
-    policy = project.config.policy
-    if policy.bundle is not None:
-        release = release_in_force(workspace, project, policy.bundle).release
-        return f"{_URI}bundle/{release.name}@{release.version}"
-    return f"{_URI}own" if policy.folder else f"{_URI}shipped"
 
 
 def _source(project: Project, config: PolicySourceConfig) -> Source:

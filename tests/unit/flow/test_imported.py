@@ -16,7 +16,6 @@ from pratique.errors import EvidenceInvalidError
 from pratique.flow.account import export_audit, verify_audit
 from pratique.flow.artifact import Artifact
 from pratique.flow.config import find_project
-from pratique.flow.gate import verifier_of
 from pratique.flow.policy import engine_of, policy_of
 from pratique.flow.trust import generate_key_pair, init_trust
 from pratique.flow.workspace import Workspace
@@ -25,7 +24,7 @@ from pratique.model.clock import system_clock
 from pratique.model.digest import Digest, parse_digest_set, sha256_file
 from pratique.policy.evidence import parse_input
 from pratique.policy.gate import evaluate
-from pratique.policy.vsa import vsa_predicate
+from pratique.policy.vsa import Verifier, vsa_predicate
 from pratique.trust.envelope import pae
 from pratique.trust.keys import load_private_key
 from pratique.trust.publickey import as_public_key
@@ -482,7 +481,12 @@ def test_a_verifier_that_told_policy_something_else_is_found_out(taken: Upstream
     gated = evaluate(lie, policy_of(workspace, project), engine_of(project))
     for data in (gated.policy_bytes, gated.input_bytes, gated.decision.encode()):
         workspace.blobs.put(data)
-    claim = vsa_predicate(gated.decision, verifier_of(workspace, project, artifact))
+    verifier = Verifier(
+        identity=workspace.authority.signer("verifier").identity.subject,
+        resource_uri=f"pratique:{project.name}/{artifact.name}",
+        policy_uri="https://pratique.dev/policy/shipped",
+    )
+    claim = vsa_predicate(gated.decision, verifier)
     workspace.record("verifier", predicate.VSA, claim, [Subject(artifact.name, artifact.digest.digest_set)])
     export_audit(workspace, [artifact], package)
     with pytest.raises(EvidenceInvalidError, match="its input says otherwise of evidence"):

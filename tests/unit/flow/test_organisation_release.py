@@ -12,7 +12,7 @@ from pratique.errors import ConfigError, EvidenceInvalidError, PratiqueError
 from pratique.flow.artifact import Artifact
 from pratique.flow.gate import gate
 from pratique.flow.organisation import load_organisation, read_pin
-from pratique.flow.policy import ORGANISATION_FILE, policy_notice, policy_of
+from pratique.flow.policy import ORGANISATION_FILE, policy_in_force, policy_of
 from pratique.flow.policy_archive import ORGANISATION, POLICY, Kind, unpack
 from pratique.flow.policy_fetch import Wanted, fetch_policy
 from pratique.flow.policy_publish import make_release
@@ -94,7 +94,7 @@ def test_a_plain_file_is_called_unsigned_wherever_it_is_named(state: State) -> N
 def test_the_end_is_announced(state: State, days: int, said: str) -> None:
     pin(state, released(state.workspace))
     state.clock.now = END - dt.timedelta(days=days)
-    notice = policy_notice(state.workspace, state.project())
+    notice = policy_in_force(state.workspace, state.project()).notice
     assert said in notice if said else notice == ""
 
 

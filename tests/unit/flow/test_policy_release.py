@@ -15,7 +15,7 @@ from pratique.flow.bundle_config import BundleConfig
 from pratique.flow.config import Project as Configured
 from pratique.flow.config import parse_config
 from pratique.flow.gate import gate
-from pratique.flow.policy import policy_notice, policy_of, policy_uri
+from pratique.flow.policy import policy_in_force, policy_of
 from pratique.flow.policy_archive import POLICY, Packed, pack, unpack
 from pratique.flow.policy_publish import make_release
 from pratique.flow.policy_release import Pin, accept, accepted_by
@@ -80,8 +80,17 @@ def test_a_verification_summary_names_the_release_and_the_digest_of_its_policy(s
 
 
 def test_other_policies_are_named_by_where_they_come_from(state: State) -> None:
-    assert policy_uri(state.workspace, state.project()) == "https://pratique.dev/policy/shipped"
-    assert policy_uri(state.workspace, state.project(folder="p")) == "https://pratique.dev/policy/own"
+    assert policy_in_force(state.workspace, state.project()).uri == "https://pratique.dev/policy/shipped"
+    own = state.folder / "p"
+    own.mkdir()
+    own.joinpath("mine.rego").write_text(
+        "package mine\n\nimport rego.v1\n\n# METADATA\n# title: One\n# custom:\n#   short_name: one\n"
+        "deny contains found if some found in input.nothing\n"
+    )
+    own.joinpath("data.json").write_text("{}")
+    own.joinpath("trust.toml").write_text("[require.sbom]\ncommand = 'make sbom'\n")
+    found = policy_in_force(state.workspace, state.project(folder="p"))
+    assert found.uri == "https://pratique.dev/policy/own"
 
 
 def test_the_archive_reads_back_and_is_the_same_each_time(state: State) -> None:
@@ -117,7 +126,7 @@ def test_an_expired_policy_decides_nothing(state: State) -> None:
 def test_the_end_is_announced_two_weeks_ahead(state: State, days: int, said: str) -> None:
     configured = project(state, released(state))
     state.clock.now = END - dt.timedelta(days=days)
-    notice = policy_notice(state.workspace, configured)
+    notice = policy_in_force(state.workspace, configured).notice
     assert said in notice if said else notice == ""
 
 

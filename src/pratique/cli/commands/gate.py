@@ -31,7 +31,7 @@ def command(session: Session, *, artifact: str | None, form: str | None, output:
     from msgspec import to_builtins  # noqa: PLC0415 - help needs click alone
 
     from pratique.flow.artifact import find_artifact  # noqa: PLC0415 - pulls in cryptography
-    from pratique.flow.gate import gate, verifier_of  # noqa: PLC0415
+    from pratique.flow.gate import gate  # noqa: PLC0415
 
     if (form is None) != (output is None):
         raise UsageError("--format and --output go together", hint="--format sarif --output gate.sarif")
@@ -43,7 +43,7 @@ def command(session: Session, *, artifact: str | None, form: str | None, output:
         from pratique.policy.formats.table import write_decision  # noqa: PLC0415 - who does not ask does not pay
         from pratique.store.atomic import write_atomic  # noqa: PLC0415
 
-        written = write_decision(form, decision, verifier_of(workspace, project, found))
+        written = write_decision(form, decision, decided.verifier)
         write_atomic(output, written, mode=0o644)
     body = {
         "artifact": {"name": found.name, "digest": str(found.digest)},
