@@ -66,7 +66,8 @@ def test_a_changed_source_is_imported_again(tmp_path: Path, workspace: Workspace
 def test_the_catalogue_of_exploited_vulnerabilities_is_part_of_it(
     tmp_path: Path, workspace: Workspace
 ) -> None:
-    catalogue = {"vulnerabilities": [{"cveID": "CVE-2026-1", "dateAdded": "2026-02-03"}]}
+    entry = {"cveID": "CVE-2026-1", "dateAdded": "2026-02-03"}
+    catalogue = {"dateReleased": "2026-02-04T12:00:00.0000Z", "vulnerabilities": [entry]}
     (tmp_path / "kev.json").write_text(json.dumps(catalogue))
     with open_advisories(workspace, project(tmp_path, exploited="kev.json")) as database:
         assert database.exploited_since("CVE-2026-1") == "2026-02-03"

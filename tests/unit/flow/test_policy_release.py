@@ -88,7 +88,10 @@ def test_other_policies_are_named_by_where_they_come_from(state: State) -> None:
         "deny contains found if some found in input.nothing\n"
     )
     own.joinpath("data.json").write_text("{}")
-    own.joinpath("trust.toml").write_text("[require.sbom]\ncommand = 'make sbom'\n")
+    own.joinpath("trust.toml").write_text(
+        "trust_domain = 'pratique.local'\n[roles.scanner]\nsigners = ['spiffe://{trust_domain}/scanner']\n"
+        "may_sign = ['sbom']\n[require.sbom]\ncommand = 'make sbom'\n"
+    )
     found = policy_in_force(state.workspace, state.project(folder="p"))
     assert found.uri == "https://pratique.dev/policy/own"
 
