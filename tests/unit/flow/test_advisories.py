@@ -70,7 +70,8 @@ def test_the_catalogue_of_exploited_vulnerabilities_is_part_of_it(
     catalogue = {"dateReleased": "2026-02-04T12:00:00.0000Z", "vulnerabilities": [entry]}
     (tmp_path / "kev.json").write_text(json.dumps(catalogue))
     with open_advisories(workspace, project(tmp_path, exploited="kev.json")) as database:
-        assert database.exploited_since("CVE-2026-1") == "2026-02-03"
+        (entry,) = database.lookup("PyPI", "left")
+    assert entry.exploited == "2026-02-03"
 
 
 def test_a_missing_source_and_a_missing_catalogue_are_named(tmp_path: Path, workspace: Workspace) -> None:
