@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Value = TypeVar("Value", str, float)
 MAX_BYTES: Final = 256 * 1024 * 1024
 _MAX_ROWS: Final = 5_000_000
-_CVE: Final = re.compile(r"CVE-\d{4}-\d{4,19}\Z", re.ASCII)
+_CVE: Final = re.compile(r"CVE-\d{4}-\d{1,19}\Z", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _EPSS_HEAD: Final = re.compile(r"#model_version:([^,\s]{1,40}),score_date:([^,\s]{1,40})\Z")
 

@@ -63,15 +63,21 @@ def test_a_changed_source_is_imported_again(tmp_path: Path, workspace: Workspace
     assert before.info.digest != after.info.digest
 
 
-def test_the_catalogue_of_exploited_vulnerabilities_is_part_of_it(
-    tmp_path: Path, workspace: Workspace
-) -> None:
-    entry = {"cveID": "CVE-2026-1", "dateAdded": "2026-02-03"}
-    catalogue = {"dateReleased": "2026-02-04T12:00:00.0000Z", "vulnerabilities": [entry]}
+def test_what_is_known_by_cve_is_part_of_it_with_its_own_date(tmp_path: Path, workspace: Workspace) -> None:
+    catalogue = {
+        "dateReleased": "2026-02-04T00:00:00Z",
+        "vulnerabilities": [{"cveID": "CVE-2026-1", "dateAdded": "2026-02-03"}],
+    }
     (tmp_path / "kev.json").write_text(json.dumps(catalogue))
-    with open_advisories(workspace, project(tmp_path, exploited="kev.json")) as database:
+    (tmp_path / "epss.csv").write_text(
+        "#model_version:v2025.03.14,score_date:2026-02-05T00:00:00Z\ncve,epss,percentile\nCVE-2026-1,0.5,0.9\n"
+    )
+    named = project(tmp_path, exploited="kev.json", epss="epss.csv")
+    with open_advisories(workspace, named) as database:
         (entry,) = database.lookup("PyPI", "left")
-    assert entry.exploited == "2026-02-03"
+        assert (entry.exploited, entry.epss) == ("2026-02-03", 0.5)
+        dates = {signal.name: f"{signal.date:%Y-%m-%d}" for signal in database.info.signals}
+    assert dates == {"kev": "2026-02-04", "epss": "2026-02-05"}
 
 
 def test_a_missing_source_and_a_missing_catalogue_are_named(tmp_path: Path, workspace: Workspace) -> None:
