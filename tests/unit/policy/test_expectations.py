@@ -271,6 +271,8 @@ def test_thresholds_count_identities_keys_or_people() -> None:
     assert "2 distinct people is required" in owed(counting("people"), *keys, people=one)["sbom"]
     assert "no enrolled person's key at that time" in owed(counting("people"), *keys, people=two[:1])["sbom"]
     assert "sbom" not in owed(counting("people"), *keys, people=two[::-1])
+    others = (person("2", "Grace"), person("3", "Alan"))
+    assert "2 distinct people is required" in owed(counting("people"), *keys, people=others)["sbom"]
     three = (*two, person("3", "Alan"))
     once = owed(counting("people"), by_key("1"), people=three)
     assert "2 distinct people is required; key:sha256:1" in once["sbom"], (
@@ -278,6 +280,13 @@ def test_thresholds_count_identities_keys_or_people() -> None:
     )
     gone = (two[0], person("2", "Grace", not_after=s.NOW - timedelta(days=1)))
     assert "no enrolled person's key at that time" in owed(counting("people"), *keys, people=gone)["sbom"]
+
+
+def test_evidence_of_which_nobody_says_when_it_was_signed_is_never_fresh() -> None:
+    undated = s.evidence("vulns", dated=False)
+    assert "says nowhere when it was signed" in owed({}, *s.complete()[:-1], undated)["vulns"]
+    ageless = s.evidence("sbom", dated=False)
+    assert "sbom" not in owed({}, *s.complete()[:-2], ageless, s.evidence("vulns"))
 
 
 def test_a_requirement_is_owed_for_the_artifacts_it_names() -> None:
@@ -291,6 +300,7 @@ def test_a_requirement_is_owed_for_the_artifacts_it_names() -> None:
     )
     assert set(owed(table, *s.complete(), name="copy.whl")) == {"signed"}
     assert "signed" in owed(table), "of what nobody built, everything is asked"
+    assert "signed" in owed(table, s.evidence("sbom")), "whatever else we say of it ourselves"
 
 
 def test_an_artifact_that_nothing_is_required_of_is_refused() -> None:

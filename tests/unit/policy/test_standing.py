@@ -178,6 +178,36 @@ def test_a_posture_counts_only_where_it_is_named_as_one(requirements: Requiremen
     assert "not the posture" in reasons(assessment)[0]
 
 
+def test_a_posture_of_either_build_that_names_it_counts() -> None:
+    table = {"roles": {"builder": {"signers": ["spiffe://{trust_domain}/*"]}}}
+    two = shipped_bundle(requirements=table).requirements
+    again = s.changed(s.provenance(), "runDetails/metadata/invocationId", "i-2")
+    other = s.evidence("provenance", again, signer=f"{s.DOMAIN}/second", digest=s.digest("second"))
+    assessment = judge(two, s.evidence("provenance"), other, s.evidence("runner-posture"))
+    assert len(assessment.standing["provenance"]) == 2
+    assert "runner-posture" in assessment.standing
+
+
+def test_evidence_under_a_root_that_is_not_the_pinned_one_is_set_aside() -> None:
+    signer = {"issuer": "https://ci.example", "subject": "https://ci.example/scan", "root": "partner"}
+    roles = {"theirs": {"signers": [signer], "may_sign": ["sbom"]}}
+    item = s.evidence(
+        "sbom",
+        signer="https://ci.example/scan",
+        signer_issuer="https://ci.example",
+        root="partner",
+        root_digest="a" * 64,
+    )
+    for pins, stands in (({}, True), ({"partner": ["a"]}, True), ({"partner": ["b", "c"]}, False)):
+        pinned = {name: [f"sha256:{digit * 64}" for digit in found] for name, found in pins.items()}
+        table = {"roles": roles, "roots": pinned}
+        assessment = judge(shipped_bundle(requirements=table).requirements, item)
+        assert ("sbom" in assessment.standing) is stands
+        if not stands:
+            (reason,) = reasons(assessment)
+            assert f"under root partner sha256:{'a' * 12}, which is none of the 2" in reason
+
+
 def test_a_posture_named_by_a_provenance_that_does_not_stand_is_set_aside(requirements: Requirements) -> None:
     forged = s.evidence("provenance", signer=f"{s.DOMAIN}/runner")
     assert "runner-posture" not in judge(requirements, forged, s.evidence("runner-posture")).standing

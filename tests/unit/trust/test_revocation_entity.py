@@ -107,6 +107,13 @@ def test_a_timestamp_proves_that_it_is_older(world: World, since: datetime | Non
     assert refused(found, root, key, authority), "whoever has that key states any time"
 
 
+def test_where_nothing_is_revoked_nothing_is_read(world: World) -> None:
+    found = changed(established(world, world.by_key), timestamps=(b"no token",))
+    assert refused(found, world.authority.trusted_root) == ""
+    with pytest.raises(MalformedError):
+        refuse_revoked_entity(found, world.authority.trusted_root, [revoked(ELSEWHERE)])
+
+
 def test_one_sound_time_is_enough(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     root, (key_id,) = world.authority.trusted_root, world.keys
