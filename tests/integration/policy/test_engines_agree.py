@@ -22,7 +22,7 @@ from hypothesis import HealthCheck, Phase, given, note, settings
 from rego_policies import documents, policies
 
 from pratique.policy.engine.rego_negation import CHECKED_MODULE
-from pratique.policy.engine.rego_run import Policy, first_lines
+from pratique.policy.engine.rego_run import Policy, examine, first_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,15 +90,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     started.close()
 
 
-def loaded(kind: str, source: str) -> Policy:
+def answered(kind: str, source: str, document: str) -> dict[str, Any]:
     modules = {"fuzz.rego": {"source": source, "rego": "v1"}}
-    return Policy(regorus, {"kind": kind, "modules": modules, "data": []}, "{}")
+    policy = {"kind": kind, "modules": modules, "data": []}
+    return Policy(regorus, policy, "{}").answer(examine(regorus, policy), "{}", document)
 
 
 def by_default(source: str, document: dict[str, Any]) -> tuple[str, Any]:
     """Give what the default engine's process would, without a process for each case."""
     try:
-        (found,) = loaded("evaluate", source).answer("{}", json.dumps(document))["sets"]
+        (found,) = answered("evaluate", source, json.dumps(document))["sets"]
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise
@@ -109,7 +110,7 @@ def by_default(source: str, document: dict[str, Any]) -> tuple[str, Any]:
 def spelled(source: str) -> str | None:
     """Give what OPA is asked in the end; None for what is refused before either engine evaluates it."""
     try:
-        text: str = loaded("spell", source).answer("{}", "{}")["spelled"]["fuzz.rego"]
+        text: str = answered("spell", source, "{}")["spelled"]["fuzz.rego"]
     except BaseException as error:
         if isinstance(error, KeyboardInterrupt):
             raise

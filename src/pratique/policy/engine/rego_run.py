@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
 from pratique.policy.engine import rego_check, rego_negation
 
@@ -18,63 +18,99 @@ _SHOWN = 200
 _UNDEFINED = '"<undefined>"'
 
 
+class Examined(NamedTuple):
+    """What the syntax trees of modules showed.
+
+    Attributes:
+        entries: package and name of each entry point.
+        tests: the test rules, where modules are there to be tested.
+        spelled: sources by file as another engine may read them, where that was asked for.
+    """
+
+    entries: list[tuple[str, str]]
+    tests: list[rego_check.TestRule]
+    spelled: dict[str, str]
+
+    @classmethod
+    def from_plain(cls, plain: list[Any]) -> Examined:
+        """Read back what JSON has made lists of."""
+        entries, tests, spelled = plain
+        return cls(
+            [(package, name) for package, name in entries],
+            [rego_check.TestRule(*test) for test in tests],
+            spelled,
+        )
+
+
+def examine(regorus: Any, policy: dict[str, Any]) -> Examined:
+    """Parse `{"kind": KIND, "modules": {file: {source, rego}}, "data": [top-level key]}`, and check it.
+
+    The kind is `evaluate`, `test`, or `spell`, which gives the modules as another engine may read them.
+
+    Raises:
+        RegoError: a module that does not parse or is refused.
+    """
+    trees = json.loads(_parsed(regorus, policy).get_ast_as_json())
+    spell, testing = policy["kind"] == "spell", policy["kind"] == "test"
+    return Examined(
+        spelled={tree["source"]["file"]: rego_negation.spelled_out(tree) for tree in trees} if spell else {},
+        tests=rego_check.check_tests(trees, policy["data"]) if testing else [],
+        entries=[] if testing else rego_check.check(trees, policy["data"]),
+    )
+
+
+def _parsed(regorus: Any, policy: dict[str, Any]) -> Any:
+    engine = regorus.Engine()
+    engine.set_enable_coverage(policy["kind"] == "test")
+    for name, module in sorted(policy["modules"].items()):
+        try:
+            engine.set_rego_v0(module["rego"] == "v0")
+            engine.add_policy(name, module["source"])
+        except BaseException as error:  # noqa: BLE001 - a panic in Rust is not in the Exception tree
+            raise rego_check.RegoError("compile", first_lines(error)) from None
+    return engine
+
+
 class Policy:
-    """Parsed, checked and analysed modules."""
+    """Modules that an engine has parsed and analysed."""
 
     def __init__(self, regorus: Any, policy: dict[str, Any], data: str) -> None:
-        """Parse `{"kind": KIND, "modules": {file: {source, rego}}, "data": [top-level key]}`.
+        """Parse modules (see `examine`), take in data (JSON) and have the rules analysed.
 
-        The kind is `evaluate`, `test`, or `spell`, which gives the modules as another engine may read them.
-
-        Data (JSON) is taken in and the rules are analysed, as neither has to be done anew for each request.
+        None of that has to be done anew for each request.
 
         Raises:
-            RegoError: a module that does not parse or is refused.
+            RegoError: a module that does not parse.
         """
-        self.engine = regorus.Engine()
+        self.engine = _parsed(regorus, policy)
         self.testing = policy["kind"] == "test"
-        self.engine.set_enable_coverage(self.testing)
-        for name, module in sorted(policy["modules"].items()):
-            try:
-                self.engine.set_rego_v0(module["rego"] == "v0")
-                self.engine.add_policy(name, module["source"])
-            except BaseException as error:  # noqa: BLE001 - a panic in Rust is not in the Exception tree
-                raise rego_check.RegoError("compile", first_lines(error)) from None
-        trees = json.loads(self.engine.get_ast_as_json())
-        self.spelled = (
-            {tree["source"]["file"]: rego_negation.spelled_out(tree) for tree in trees}
-            if policy["kind"] == "spell"
-            else {}
-        )
-        self.tests = rego_check.check_tests(trees, policy["data"]) if self.testing else []
-        self.entries = [] if self.testing else rego_check.check(trees, policy["data"])
         self.data = data
         self.engine.add_data_json(data)
         self.engine.eval_query_as_json("true")  # has the engine analyse the rules, and evaluates none
 
-    def warm_up(self) -> None:
+    def warm_up(self, examined: Examined) -> None:
         """Evaluate over nothing, on a copy, and forget it.
 
         The memory that a fork shares with its parent is copied as it is first written to, which takes a fifth
         of the time of an evaluation; this has most of it behind it before anybody waits.
         """
-        if self.entries and not self.spelled:
+        if examined.entries and not examined.spelled:
             copy = self.engine.clone()
             copy.set_input_json("{}")
             with contextlib.suppress(BaseException):  # a panic in Rust is not in the Exception tree
-                _evaluated(copy, self.entries)
+                _evaluated(copy, examined.entries)
 
-    def answer(self, data: str, document: str) -> dict[str, Any]:
+    def answer(self, examined: Examined, data: str, document: str) -> dict[str, Any]:
         """Evaluate over data and an input document (JSON texts); once per object, as it keeps both."""
-        if self.spelled:
-            return {"spelled": self.spelled, "entries": self.entries}
+        if examined.spelled:
+            return {"spelled": examined.spelled, "entries": examined.entries}
         if data != self.data:
             self.engine.clear_data()
             self.engine.add_data_json(data)
         if self.testing:
-            return _tested(self.engine, self.tests)
+            return _tested(self.engine, examined.tests)
         self.engine.set_input_json(document)
-        return _evaluated(self.engine, self.entries)
+        return _evaluated(self.engine, examined.entries)
 
 
 def _evaluated(engine: Any, entries: list[tuple[str, str]]) -> dict[str, Any]:

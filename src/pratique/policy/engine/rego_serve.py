@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 # The process that lives on only forks and waits; its own time is for loading the policy.
 _LIFETIME_CPU = 120
 _STANDARD_DESCRIPTORS = 3
+_CHUNK = 1 << 16
 
 
 class Limits(NamedTuple):
@@ -51,18 +52,22 @@ class Limits(NamedTuple):
 
 def serve(limits: Limits, control: int) -> None:
     """Load a policy, and answer requests until nobody can ask any more."""
-    turns = (os.pipe(), os.pipe())
+    turns, found = (os.pipe(), os.pipe()), os.pipe()
     descriptors = {control, *turns[0], *turns[1]}
-    confine.limit(cpu=_LIFETIME_CPU, fsize=0, core=0, nofile=max(descriptors) + 3, **{"as": limits.memory})
+    confine.limit(cpu=_LIFETIME_CPU, fsize=0, core=0, nofile=found[1] + 3, **{"as": limits.memory})
     isolation = ["no-new-privileges"] if confine.no_new_privileges() else []
     isolation += ["seccomp"] if confine.allow_only(confine.COMPUTE, confine.SUPERVISE) else []
 
-    policy = _attempt(lambda: rego_run.Policy(regorus, json.loads(_read()), _read().decode()))
-    failed = isinstance(policy, dict)
-    _write(policy if failed else {}, limits.output)
+    modules, data = json.loads(_read()), _read().decode()
+    examination = _examining(modules, found)
+    policy = _attempt(lambda: rego_run.Policy(regorus, modules, data))
+    plain = examination()
+    failed = next((each for each in (plain, policy) if isinstance(each, dict)), None)
+    _write(failed or {}, limits.output)
     os.write(control, b".")
     if failed:
         return
+    examined = rego_run.Examined.from_plain(plain)
 
     def fork(turn: tuple[int, int], *, ahead: bool = True) -> int:
         """Start a process that waits for its turn, and then answers a request."""
@@ -74,9 +79,9 @@ def serve(limits: Limits, control: int) -> None:
             confine.limit(cpu=limits.cpu, nproc=0, nofile=_STANDARD_DESCRIPTORS)
             confine.allow_only(confine.COMPUTE)
             if ahead:
-                policy.warm_up()
+                policy.warm_up(examined)
             os.read(turn[0], 1)
-            answer = _attempt(lambda: policy.answer(_read().decode(), _read().decode()))
+            answer = _attempt(lambda: policy.answer(examined, _read().decode(), _read().decode()))
             _write({"isolation": isolation, **answer}, limits.output)
             os._exit(0)
         return child
@@ -88,6 +93,30 @@ def serve(limits: Limits, control: int) -> None:
         following = fork(next_turn)
         _await(current)
         os.write(control, b".")
+
+
+def _examining(modules: dict[str, Any], found: tuple[int, int]) -> Callable[[], Any]:
+    """Have modules examined in a process of its own; give what waits for the result, or the error.
+
+    The syntax trees would leave the memory of the process that lives on larger, and in pieces, for each fork
+    to copy; and both have something to do meanwhile.
+    """
+    own = os.getpid()
+    child = os.fork()
+    if child == 0:
+        confine.die_with(own)
+        confine.allow_only(confine.COMPUTE)
+        _send(found[1], json.dumps(_attempt(lambda: rego_run.examine(regorus, modules))).encode())
+        os._exit(0)
+    os.close(found[1])
+
+    def result() -> Any:
+        data = b"".join(iter(lambda: os.read(found[0], _CHUNK), b""))
+        os.close(found[0])
+        _await(child)
+        return json.loads(data)
+
+    return result
 
 
 def _attempt(work: Callable[[], Any]) -> Any:
@@ -147,6 +176,9 @@ def _write(answer: dict[str, Any], output: int) -> None:
     data = json.dumps(answer, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
     if len(data) > output:
         data = json.dumps(_error("limit", f"the rules' findings are larger than {output} bytes")).encode()
-    frame = struct.pack(">I", len(data)) + data
-    while frame:
-        frame = frame[os.write(1, frame) :]
+    _send(1, struct.pack(">I", len(data)) + data)
+
+
+def _send(descriptor: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(descriptor, data) :]
