@@ -99,7 +99,11 @@ def test_arbitrary_bytes_are_refused_in_words(data: bytes) -> None:
         (lambda data: data + bytes(8192), "step 2 .*added to"),
         (lambda data: flip(data, 700), "step 2 .*it was changed"),
         (lambda data: rehash(b"\0" * 512 + data[:-TAIL]), "step 3 .*byte 0: not the header"),
-        (lambda data: rehash(data[: -TAIL - 512]), "step 3 .*not the header of a member"),
+        # The trailer then stands where the seal's last block was: in its padding, if that begins early.
+        (
+            lambda data: rehash(data[: -TAIL - 512]),
+            "step 3 .*(not the header of a member|seal.sigstore.json: bytes hidden in its padding)",
+        ),
         (lambda data: rehash(flip(data[:-TAIL], 100)), "step 3 .*its header is not in the one"),
         (lambda data: rehash(flip(data[:-TAIL], 265)), "step 3 .*its header is not in the one"),
         (
