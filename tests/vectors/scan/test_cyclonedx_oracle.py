@@ -11,6 +11,7 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 import msgspec
 import pytest
@@ -63,4 +64,6 @@ def test_sbom_is_valid_and_read_back_whole(test_data: Path, version: Literal["1.
             timeout=60,
         )
         assert outcome.returncode == 0, outcome.stderr
-        assert json.loads(outcome.stdout) == sorted(component.purl for component in (*found.components, gone))
+        # Escapes apart, of which bills inside packages, and the library, take more or fewer than they must.
+        read = sorted(map(unquote, json.loads(outcome.stdout)))
+        assert read == sorted(unquote(component.purl) for component in (*found.components, gone))
