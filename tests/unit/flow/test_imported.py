@@ -161,7 +161,9 @@ def test_githubs_provenance_is_owed_recorded_and_counts_by_its_real_signer(upstr
 def test_pypis_attestations_by_the_uri_of_their_type(upstream: Upstream) -> None:
     """Two attestations, each with a record of its own; this policy asks for one of them."""
     publisher = "https://github.com/trailofbits/pypi-attestations/.github/workflows/release.yml@refs/tags/*"
-    claim = "https://docs.pypi.org/attestations/publish/v1"
+    sample = upstream.evidence / "pypi/pypi_attestations-0.0.19.tar.gz.publish.attestation"
+    statement = json.loads(sample.read_bytes())["envelope"]["statement"]
+    claim = json.loads(base64.b64decode(statement))["predicateType"]
     owed = f'provenance.artifacts = ["up-*"]\npublish = {{predicate = "{claim}", command = "ask upstream"}}'
     upstream.trust(signer(publisher), claim, owed)
     name = "pypi/pypi_attestations-0.0.19.tar.gz"
