@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt  # noqa: TC003 - msgspec reads the annotations
-import tomllib
 from pathlib import Path  # noqa: TC003 - msgspec reads the annotations of Project
 from typing import Any, Literal
 
@@ -21,9 +20,9 @@ from pratique.flow.environment_config import (
 from pratique.policy.engine.choose import EngineName  # noqa: TC001 - msgspec reads the annotations
 from pratique.policy.settings import typed
 from pratique.policy.sources import InputShape, RegoVersion, VolatileTable
+from pratique.store.toml_file import read_toml
 
 FILE_NAME = "pratique.toml"
-_MAX_BYTES = 1024 * 1024
 _MAX_BUILD_SECONDS = 24 * 3600
 
 
@@ -241,17 +240,7 @@ def load_project(path: Path) -> Project:
     Raises:
         ConfigError: unreadable, not TOML, a key or value that does not belong, a contradiction.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > _MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes")
-    try:
-        table = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
-    return Project(root=path.parent.resolve(), config=parse_config(table, what=str(path)))
+    return Project(root=path.parent.resolve(), config=parse_config(read_toml(path), what=str(path)))
 
 
 def parse_config(table: dict[str, Any], *, what: str) -> Config:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import tomllib
 from pathlib import Path  # noqa: TC003 - msgspec reads the annotations
 from typing import Literal
 from urllib.parse import urlsplit
@@ -13,9 +12,9 @@ import msgspec
 from pratique.errors import ConfigError
 from pratique.policy.settings import typed
 from pratique.server.oidc.profile import PROFILES, template_problem
+from pratique.store.toml_file import read_toml
 
 FILE_NAME = "serve.toml"
-_MAX_BYTES = 1024 * 1024
 _LOOPBACK_NAMES = frozenset({"localhost"})
 
 
@@ -144,16 +143,7 @@ def load_settings(path: Path) -> Settings:
     Raises:
         ConfigError: unreadable, not TOML, a key or value that does not belong, a contradiction.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}", hint="see docs/serve.md") from error
-    if len(data) > _MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes")
-    try:
-        table = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
+    table = read_toml(path, hint="see docs/serve.md")
     return Settings(path.parent.resolve(), parse_settings(table, what=str(path)))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,12 +11,12 @@ from pratique.errors import ConfigError
 from pratique.policy.settings import typed
 from pratique.server.config import TlsConfig, is_local
 from pratique.server.registry.access import Action, Client
+from pratique.store.toml_file import read_toml
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FILE_NAME = "registry.toml"
-_MAX_BYTES = 1024 * 1024
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
@@ -72,20 +71,7 @@ def load_settings(path: Path, *, required: bool) -> Settings:
         ConfigError: unreadable, not TOML, a key or value that does not belong, or a registry
             that is open to a network.
     """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        if required:
-            raise ConfigError(f"{path}: no such file", hint="see docs/serve.md") from error
-        data = b""
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(data) > _MAX_BYTES:
-        raise ConfigError(f"{path}: larger than {_MAX_BYTES} bytes")
-    try:
-        table = tomllib.loads(data.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
+    table = read_toml(path, hint="see docs/serve.md") if required or path.exists() else {}
     return Settings(path.parent.absolute(), parse_settings(table, what=str(path)))
 
 
