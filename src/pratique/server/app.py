@@ -6,10 +6,9 @@ Handlers are plain synchronous functions (`http.Handler`), each called in a work
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -20,6 +19,7 @@ from starlette.routing import Route as StarletteRoute
 from pratique.errors import EvidenceInvalidError, PratiqueError
 from pratique.server.http import Call, CallRefusedError, Code, Reply, Route
 from pratique.server.limits import check_rate
+from pratique.server.linger import linger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from pratique.server.limits import RateLimit
 
 log = logging.getLogger("pratique.server")
-_LINGER_BYTES: Final = 16 * 1024 * 1024
-_LINGER_SECONDS: Final = 2
 _SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
 
 
@@ -78,7 +76,7 @@ def _endpoint(
             refused(route.path, error, address)
             reply = error.reply()
             if reply.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                await _linger(request)
+                await linger(request)
         return _response(reply)
 
     return endpoint
@@ -132,23 +130,6 @@ async def _body(request: Request, most: int, seconds: float) -> bytes:
     except ClientDisconnect as error:
         raise CallRefusedError(Code.INVALID_ARGUMENT, "the client left", reason="disconnected") from error
     return bytes(data)
-
-
-async def _linger(request: Request) -> None:
-    """Throw away some of a body that is too long.
-
-    A connection that is closed on unread bytes is reset, and a client that is still sending then never sees
-    why. One that asks first (`Expect: 100-continue`) has not begun to.
-    """
-    if "expect" in request.headers:
-        return
-    left = _LINGER_BYTES
-    with contextlib.suppress(TimeoutError, ClientDisconnect):
-        async with asyncio.timeout(_LINGER_SECONDS):
-            async for chunk in request.stream():
-                left -= len(chunk)
-                if left < 0:
-                    return
 
 
 def _not_found(_: Request, error: Exception) -> Response:

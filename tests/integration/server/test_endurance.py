@@ -170,6 +170,14 @@ def test_who_sends_too_much_is_told_so(server: ServerProcess, head: bytes) -> No
     assert b"100 Continue" not in answer
 
 
+def test_too_much_in_the_last_piece_is_too_much(server: ServerProcess) -> None:
+    parts = urlsplit(server.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=30) as connection:
+        head = b"POST /api/v1/timestamp HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        connection.sendall(head + b"2000\r\n" + b"x" * 8192 + b"\r\n0\r\n\r\n")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
+
+
 def test_tls_and_nothing_else(home: Path, tmp_path: Path) -> None:
     make_tls(tmp_path / "tls")
     tls = f'certificate = "{tmp_path}/tls/tls.pem"\nkey = "{tmp_path}/tls/tls.key"\n'

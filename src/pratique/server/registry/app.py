@@ -16,6 +16,7 @@ from starlette.routing import Route
 
 from pratique.errors import PratiqueError
 from pratique.image.manifest import MAX_DOCUMENT_BYTES
+from pratique.server.linger import linger
 from pratique.server.registry.access import Action, Client, check_access
 from pratique.server.registry.documents import Documents
 from pratique.server.registry.problem import Problem, RegistryError
@@ -97,6 +98,8 @@ class Registry:
                 response = await endpoint(request, repository_name(name) if name else "")
             except RegistryError as error:
                 response = _refusal(error)
+                if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    await linger(request)
             except ClientDisconnect:
                 response = _refusal(RegistryError(Problem.UPLOAD_INVALID, "the client left"))
             except PratiqueError as error:
